@@ -1,0 +1,209 @@
+"""The command line. Data go to stdout, talk goes to stderr; the exit code says what kind of failure it was.
+
+Nothing heavy is imported before a command needs it: `elman --help` answers at once.
+"""
+
+import json
+import signal
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from elman import __version__
+from elman.tasks import TASKS
+
+OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 ok, 1 our bug, 2 usage, 3 data, 4 diverged, 5 damaged, 130, 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        cli.main(prog_name="elman", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help())
+        sys.exit(USAGE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("elman: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(OK)
+    except Exception as error:
+        code = _exit_code(error)
+        if code == BUG:
+            raise
+        click.echo(f"elman: {error}", err=True)
+        sys.exit(code)
+    sys.exit(OK)
+
+
+def _exit_code(error: Exception) -> int:
+    """Tell the user's mistakes from ours; a module that was never loaded cannot have raised."""
+    kinds = {
+        ("elman.training", "UsageError"): USAGE,
+        ("elman.data.source", "DataError"): DATA,
+        ("elman.learning.fit", "DivergedError"): DIVERGED,
+        ("elman.storage", "DamagedError"): DAMAGED,
+    }
+    return kinds.get((type(error).__module__, type(error).__name__), BUG)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="elman")
+def cli() -> None:
+    """Recurrent sequence models: raw file in; trained, judged, explained model out."""
+
+
+class _Tasks(click.Group):
+    """One command a task, made from its settings when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(TASKS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _train_command(cmd_name) if cmd_name in TASKS else None
+
+
+_COMMON = [
+    click.Argument(["train"], required=False, type=click.Path()),
+    click.Option(["--dev"], type=click.Path(), help="file that decides when to stop [a tenth of TRAIN]"),
+    click.Option(["--test"], type=click.Path(), help="file to be judged on at the end"),
+    click.Option(["--out"], type=click.Path(), help="folder of the run, new or empty [runs/TASK]"),
+    click.Option(["--resume"], is_flag=True, help="go on from the last checkpoint in --out"),
+    click.Option(["--skip-bad"], is_flag=True, help="leave out bad records and count them"),
+    click.Option(["--json", "as_json"], is_flag=True, help="print the figures as one JSON object"),
+]
+
+
+@cli.group(cls=_Tasks)
+def train() -> None:
+    """Train a task on files, or without files on its sample data."""
+
+
+def _train_command(name: str) -> click.Command:
+    from elman.tasks import find
+
+    kind = find(name)
+    options: list[click.Parameter] = []
+    for setting in fields(kind.settings_type):
+        flag = "--" + setting.name.replace("_", "-")
+        value_type = str if setting.default is None else type(setting.default)
+        options.append(
+            click.Option(
+                [flag],
+                type=value_type,
+                default=setting.default,
+                show_default=True,
+                help=setting.metadata["help"],
+            )
+        )
+
+    def run(train: str | None, as_json: bool, **chosen: Any) -> None:
+        from elman.training import train as train_task
+
+        trained = train_task(name, train, **chosen)
+        _print_figures(trained.folder, as_json)
+
+    return click.Command(
+        name, params=[*_COMMON, *options], callback=run, help=f"Train {kind.summary}: {kind.files}."
+    )
+
+
+def _print_figures(folder: Path, as_json: bool) -> None:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    if as_json:
+        _print_json(metrics)
+        return
+    from rich.console import Console
+
+    from elman.report import show_figures
+
+    show_figures(metrics, Console(highlight=False))
+    click.echo(f"{folder}: the run; its README.md has the figures and pictures", err=True)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.argument("file", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+@click.option("--skip-bad", is_flag=True, help="leave out bad records and count them")
+def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
+    """Score a run on a file."""
+    from elman.run import Run
+
+    trained = Run.load(run)
+    reading = trained.task.read(file, skip_bad=skip_bad)
+    click.echo(reading.description, err=True)
+    judged = trained.judge(reading.examples)
+    if as_json:
+        _print_json(judged)
+        return
+    from rich.console import Console
+
+    from elman.report import show_judged
+
+    show_judged(judged, Console(highlight=False))
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.argument("texts", nargs=-1, metavar="[TEXT ... | FILE | -]")
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
+    """Answer for texts, for a file, or for the lines of standard input (-)."""
+    from elman.run import Run
+
+    trained = Run.load(run)
+    if texts in ((), ("-",)):
+        told = []
+        for line in sys.stdin:
+            if not line.strip():
+                continue
+            told += trained.predict([line.rstrip("\n")])
+            if not as_json:
+                click.echo(trained.task.show(told.pop()))
+    elif len(texts) == 1 and Path(texts[0]).exists():
+        told = trained.predict_file(texts[0])
+    else:
+        told = trained.predict(texts)
+    if as_json:
+        _print_json({"task": trained.task.name, "answers": told})
+        return
+    for answer in told:
+        click.echo(trained.task.show(answer))
+
+
+@cli.command()
+@click.argument("task", type=click.Choice(TASKS))
+@click.argument("folder", type=click.Path(path_type=Path))
+def sample(task: str, folder: Path) -> None:
+    """Write a task's sample data into a folder."""
+    from elman.tasks import find
+
+    for path in find(task).sample(folder):
+        click.echo(path)
+
+
+@cli.command()
+def tasks() -> None:
+    """List the tasks: shape, file formats, metric."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from elman.tasks import find
+
+    table = Table("task", "shape", "input files", "metric", box=None, pad_edge=False, header_style="bold")
+    for kind in map(find, TASKS):
+        table.add_row(kind.name, kind.shape, kind.files, kind.metric_name)
+    Console(highlight=False).print(table)
+
+
+def _print_json(facts: dict[str, Any]) -> None:
+    click.echo(json.dumps(facts, indent=1, ensure_ascii=False))

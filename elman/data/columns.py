@@ -1,0 +1,273 @@
+"""The CoNLL format: a token a row, its token first and its tag last, and a blank line behind each sentence.
+
+The format is that of the shared task of Tjong Kim Sang and De Meulder, "Introduction to the CoNLL-2003 shared
+task" (2003), and its many dialects:
+
+- Fields are parted by tabs when the first row has one, otherwise by runs of spaces.
+- All rows have as many columns as the first that does not begin with #.
+- A blank line is one that holds nothing but white space.
+- A line that begins with # before a sentence, and has another number of columns, is a comment.
+- A row -DOCSTART- parts documents.
+- Tags may be written in IOB1, IOB2 or IOBES: the scheme is found out, and all tags are turned into IOB2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from elman.data import tags as tagging
+from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+
+_DOCUMENT = "-DOCSTART-"
+_Line = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The words of a sentence, their tags (None where none were read), and the line of its first word."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...] | None
+    file: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """Where the sentence begins, as "file:line"."""
+        return self.place_of(0)
+
+    def place_of(self, index: int) -> str:
+        """Where word `index` stands, as "file:line"; a sentence's rows follow each other without a gap."""
+        return f"{self.file}:{self.line + index}"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a file holds.
+
+    The sentences' tags are in IOB2, and `scheme` is the one in which the file has them (None without tags);
+    `types` are its entities' types in alphabetical order. Then come the numbers of -DOCSTART- rows, of
+    comments, of I- tags that begin an entity though the file is IOB2, and of bad sentences left out.
+    """
+
+    path: str
+    sentences: tuple[Sentence, ...]
+    scheme: tagging.Scheme | None
+    types: tuple[str, ...]
+    documents: int
+    comments: int
+    repaired: int
+    skipped: int
+
+    @property
+    def tokens(self) -> int:
+        """The number of words in all sentences."""
+        return sum(len(sentence.words) for sentence in self.sentences)
+
+    def describe(self) -> str:
+        """One line for the user: what was read, and all that was not taken as it stands."""
+        facts = [counted(len(self.sentences), "sentence"), counted(self.tokens, "token")]
+        if self.documents:
+            facts.append(counted(self.documents, "document"))
+        if self.scheme:
+            facts += [self.scheme, counted(len(self.types), "type")]
+        remarks = []
+        if self.repaired:
+            remarks.append(f"{counted(self.repaired, 'I- tag')} after O or another type read as B-")
+        if self.comments:
+            remarks.append(f"{counted(self.comments, 'comment')} passed over")
+        if self.skipped:
+            remarks.append(f"{counted(self.skipped, 'bad sentence')} skipped")
+        return f"{self.path}: {'; '.join([', '.join(facts), *remarks])}"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the rows of one file are written, as its first one says, which stands in line `line`."""
+
+    path: str
+    separator: str
+    columns: int
+    line: int
+    tagged: bool
+
+    def fields(self, text: str) -> list[str]:
+        if self.separator == "\t":
+            return [field.strip(" ") for field in text.split("\t")]
+        return [field for field in text.split(" ") if field]
+
+    def place(self, number: int) -> str:
+        return f"{self.path}:{number}"
+
+    def is_comment(self, text: str) -> bool:
+        return text.startswith("#") and len(self.fields(text)) != self.columns
+
+
+def read_columns(path: str | Path, *, tagged: bool = True, skip_bad: bool = False) -> Columns:
+    r"""Read a CoNLL file; with `tagged=False` only its first column, which may then be its only one.
+
+    Raises DataError with file and line for a row with another number of columns, an empty token or tag, an
+    unknown tag, tags of two schemes in one file, a file without a sentence, and for all that `read_lines`
+    refuses. With `skip_bad`, sentences with such a row or tag are left out and counted; the other errors
+    stand.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w") as file:
+    ...     _ = file.write("Ada I-person\nLovelace I-person\nwrote O\n")
+    ...     file.flush()
+    ...     ada = read_columns(file.name)
+    >>> ada.scheme, ada.sentences[0].tags
+    ('IOB1', ('B-person', 'I-person', 'O'))
+    """
+    lines = read_lines(path)
+    head = list(_until_first_row(lines))
+    layout = _layout(str(path), head, tagged)
+    sentences: list[Sentence] = []
+    documents = comments = skipped = 0
+    for rows, is_document, passed in _blocks(itertools.chain(head, lines), layout):
+        documents += is_document
+        comments += passed
+        if not rows:
+            continue
+        try:
+            sentences.append(_sentence(rows, layout))
+        except DataError:
+            if not skip_bad:
+                raise
+            skipped += 1
+    if not sentences:
+        found = f"{counted(skipped, 'bad sentence')} and no good one" if skipped else "no sentence"
+        raise DataError(str(path), found, "a row for each token", "check that this is the file you meant")
+    if not tagged:
+        return Columns(str(path), tuple(sentences), None, (), documents, comments, 0, skipped)
+    scheme = _scheme(sentences)
+    normal = tuple(map(_in_iob2, sentences))
+    repaired = sum(map(_changes, sentences, normal)) if scheme == "IOB2" else 0
+    types = sorted({tagging.parse(tag)[1] for sentence in normal for tag in set(sentence.tags or ())} - {""})
+    return Columns(str(path), normal, scheme, tuple(types), documents, comments, repaired, skipped)
+
+
+def check_types(sentences: Iterable[Sentence], known: Collection[str]) -> None:
+    """Raise DataError at the first entity whose type is not among the `known`, those of the training file."""
+    for sentence in sentences:
+        for entity in tagging.spans(sentence.tags or ()):
+            if entity.type not in known:
+                raise DataError(
+                    sentence.place_of(entity.start),
+                    f"an entity of type {quote(entity.type)}, never seen in training",
+                    f"one of {', '.join(map(quote, sorted(known))) or 'no types at all'}",
+                    did_you_mean(entity.type, sorted(known))
+                    or "train on a file that has entities of this type",
+                )
+
+
+def _is_document(text: str) -> bool:
+    return text.startswith(_DOCUMENT)
+
+
+def _until_first_row(lines: Iterator[_Line]) -> Iterator[_Line]:
+    """The lines up to and with the first that can be nothing but a row."""
+    for number, text in lines:
+        yield number, text
+        if text.strip() and not text.startswith("#") and not _is_document(text):
+            return
+
+
+def _layout(path: str, head: list[_Line], tagged: bool) -> _Layout:
+    rows = [line for line in head if line[1].strip() and not _is_document(line[1])]
+    if not rows:
+        raise DataError(path, "no sentence", "a row for each token", "check that this is the file you meant")
+    # The last line of the head is a row for certain, unless all lines of the file begin with #.
+    number, text = rows[0] if rows[-1][1].startswith("#") else rows[-1]
+    layout = _Layout(path, "\t" if "\t" in text else " ", 0, number, tagged)
+    layout = replace(layout, columns=len(layout.fields(text)))
+    if tagged and layout.columns < 2:
+        raise DataError(
+            layout.place(number),
+            f"a missing tag: 1 column in {quote(text)}",
+            "at least 2 columns, token first and tag last, parted by tabs or spaces",
+            "add a column of tags, O where there is no entity",
+        )
+    return layout
+
+
+def _blocks(lines: Iterator[_Line], layout: _Layout) -> Iterator[tuple[list[_Line], bool, int]]:
+    """The rows of a sentence, whether -DOCSTART- ended them, and the number of comments before them."""
+    rows: list[_Line] = []
+    comments = 0
+    for number, text in lines:
+        is_document = _is_document(text)
+        if is_document or not text.strip():
+            yield rows, is_document, comments
+            rows, comments = [], 0
+        elif not rows and layout.is_comment(text):
+            comments += 1
+        else:
+            rows.append((number, text))
+    yield rows, False, comments
+
+
+def _sentence(rows: list[_Line], layout: _Layout) -> Sentence:
+    """The sentence with its tags as they are written."""
+    fields = [_row(number, text, layout) for number, text in rows]
+    words = tuple(sys.intern(row[0]) for row in fields)  # words come back often: one string each
+    tags = tuple(sys.intern(row[-1]) for row in fields) if layout.tagged else None
+    return Sentence(words, tags, layout.path, rows[0][0])
+
+
+def _row(number: int, text: str, layout: _Layout) -> list[str]:
+    place, way_out = layout.place(number), "correct the row, or leave its sentence out with --skip-bad"
+    fields = layout.fields(text)
+    if len(fields) != layout.columns:
+        missing = "a missing tag: " if layout.tagged and len(fields) == 1 else ""
+        separator = "tabs" if layout.separator == "\t" else "spaces"
+        raise DataError(
+            place,
+            f"{missing}{counted(len(fields), 'column')} in {quote(text)}",
+            f"{counted(layout.columns, 'column')} parted by {separator}, as in line {layout.line}",
+            way_out,
+        )
+    if not fields[0]:
+        raise DataError(place, f"an empty token in {quote(text)}", "a token in the first column", way_out)
+    if layout.tagged:
+        tag = fields[-1]
+        if not tag:
+            raise DataError(place, f"a missing tag in {quote(text)}", "a tag in the last column", way_out)
+        try:
+            tagging.parse(tag)
+        except ValueError:
+            raise DataError(
+                place, f"the unknown tag {quote(tag)}", tagging.EXPECTED, tagging.suggestion(tag)
+            ) from None
+    return fields
+
+
+def _scheme(sentences: list[Sentence]) -> tagging.Scheme:
+    try:
+        return tagging.scheme_of(sentence.tags or () for sentence in sentences)
+    except tagging.MixedSchemesError as error:
+        earlier, later = error.earlier, error.later
+        first, second = sentences[earlier.sentence], sentences[later.sentence]
+        raise DataError(
+            second.place_of(later.position),
+            f"mixed schemes: {_clue(later, second)}, as in {later.family}",
+            f"{earlier.family}, for in line {first.line + earlier.position} {_clue(earlier, first)}",
+            "write the whole file in one scheme: IOB1, IOB2 or IOBES",
+        ) from None
+
+
+def _clue(clue: tagging.Clue, sentence: Sentence) -> str:
+    return f"{quote((sentence.tags or ())[clue.position])} {clue.reason}"
+
+
+def _in_iob2(sentence: Sentence) -> Sentence:
+    tags = sentence.tags or ()
+    return replace(sentence, tags=tuple(tagging.encode(tagging.spans(tags), len(tags), "IOB2")))
+
+
+def _changes(written: Sentence, read: Sentence) -> int:
+    return sum(before != after for before, after in zip(written.tags or (), read.tags or (), strict=True))

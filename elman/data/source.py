@@ -1,0 +1,174 @@
+"""Text files as numbered lines, and the one error that all readers raise.
+
+A line ends at LF or CR LF and nowhere else: U+2028, U+0085 and the vertical tab, at which `str.splitlines`
+would also cut, are data.
+"""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import itertools
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+LONGEST_LINE = 1_000_000  # bytes; a longer one is never read whole
+
+_QUOTED = 40  # characters of the user's text in a message
+_PART = 400  # characters of each part of a message
+
+# UTF-32 comes first, for its little-endian mark begins with that of UTF-16.
+_FOREIGN_MARKS = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+class DataError(Exception):
+    """What a file holds cannot be used.
+
+    `place` is "file", "file:line" or "file:line:column", all counted from 1; `found` and `expected` say what
+    is there and what should be; `remedy` is one way out. The message has three short lines of printable
+    characters, whatever the file holds.
+    """
+
+    def __init__(self, place: str, found: str, expected: str, remedy: str):
+        super().__init__(place, found, expected, remedy)
+        self.place, self.found, self.expected, self.remedy = place, found, expected, remedy
+
+    def __str__(self) -> str:
+        place, found, expected, remedy = map(_printable, self.args)
+        return f"{place}: found {found}\n  expected {expected}\n  {remedy}"
+
+
+def _printable(text: str) -> str:
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_PART])
+    return shown if len(text) <= _PART else f"{shown}..."
+
+
+def quote(text: str) -> str:
+    """The user's own text in quotes: control characters escaped, and cut where it is long."""
+    return repr(text) if len(text) <= _QUOTED else f"{text[:_QUOTED]!r}..."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 sentence", "5,424 sentences"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def did_you_mean(word: str, known: list[str]) -> str | None:
+    """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None."""
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {quote(near[0])}?" if near else None
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    r"""The lines of a UTF-8 file with their numbers from 1, without line ends and without a byte order mark.
+
+    The file is read as it is asked for, a line at a time, so that a pipe will do.
+
+    Raises DataError when the file is absent, a folder or not to be opened; at bytes that are not UTF-8, a NUL
+    byte, the byte order mark of another encoding, a carriage return within a line; at a line over
+    `LONGEST_LINE` bytes.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = file.write("Ada\r\nLovelace".encode("utf-8-sig"))
+    ...     file.flush()
+    ...     list(read_lines(file.name))
+    [(1, 'Ada'), (2, 'Lovelace')]
+    """
+    path = Path(path)
+    with _open(path) as stream:
+        _pass_byte_order_mark(stream, path)
+        for number in itertools.count(1):
+            line = stream.readline(LONGEST_LINE + len(b"\r\n"))
+            if not line:
+                return
+            yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        if path.is_dir():
+            inside = ", ".join(map(quote, _names(path)[:3])) or "it shows none"
+            raise DataError(str(path), "a folder", "a file", f"name a file in it: {inside}")
+        return path.open("rb")
+    except (FileNotFoundError, NotADirectoryError):
+        found = "no such file" if path.parent.is_dir() else f"no folder {quote(str(path.parent))}"
+        remedy = did_you_mean(path.name, _names(path.parent)) or "check the spelling of the path"
+        raise DataError(str(path), found, "a file", remedy) from None
+    except OSError as error:
+        found = f"a file that does not open: {error.strerror or type(error).__name__}"
+        raise DataError(str(path), found, "a readable file", f"see ls -l {_shell(path)}") from error
+
+
+def _names(folder: Path) -> list[str]:
+    """The names in a folder, in order; none where it cannot be listed, which is not the error to report."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _pass_byte_order_mark(stream: BinaryIO, path: Path) -> None:
+    start = stream.peek(4)  # pyright: ignore[reportAttributeAccessIssue]  # open("rb") gives a BufferedReader
+    for mark, encoding in _FOREIGN_MARKS:
+        if start.startswith(mark):
+            raise DataError(
+                f"{path}:1", f"the byte order mark of {encoding}", "UTF-8", _convert(path, encoding)
+            )
+    if start.startswith(codecs.BOM_UTF8):
+        stream.read(len(codecs.BOM_UTF8))
+
+
+def _decode(line: bytes, path: Path, number: int) -> str:
+    """The text of one line, which may have been cut behind LONGEST_LINE bytes."""
+    if (at := line.find(b"\0")) >= 0:
+        raise DataError(
+            f"{path}:{number}:{_column(line, at)}",
+            "a NUL byte: UTF-16 without a byte order mark, or a binary file",
+            "UTF-8 text",
+            f"if it is UTF-16: {_convert(path, 'UTF-16LE')}",
+        )
+    if (at := line.find(b"\r")) >= 0:
+        raise DataError(
+            f"{path}:{number}:{_column(line, at)}",
+            "a carriage return within a line, the line end of the old Mac OS",
+            "lines that end with LF or CR LF",
+            f"convert it: tr '\\r' '\\n' < {_shell(path)} > NEW",
+        )
+    if len(line) > LONGEST_LINE:
+        raise DataError(
+            f"{path}:{number}",
+            f"a line of more than {LONGEST_LINE:,} bytes, which begins with "
+            + quote(line[: _QUOTED + 1].decode("utf-8", "replace")),
+            f"lines of at most {LONGEST_LINE:,} bytes",
+            "check that this is the file you meant, and that its line ends are LF or CR LF",
+        )
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}:{number}:{_column(line, error.start)}",
+            f"the byte 0x{line[error.start]:02x}, which is not UTF-8",
+            "UTF-8 text",
+            f"if it is Latin-1: {_convert(path, 'latin1')}",
+        ) from None
+
+
+def _column(line: bytes, at: int) -> int:
+    return len(line[:at].decode("utf-8", "replace")) + 1
+
+
+def _convert(path: Path, encoding: str) -> str:
+    return f"iconv -f {encoding.lower()} -t utf-8 {_shell(path)} > NEW"
+
+
+def _shell(path: Path) -> str:
+    return shlex.quote(str(path))

@@ -1,0 +1,40 @@
+"""Splits plain text into words as the training data splits it, and remembers where each word stood."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Word(NamedTuple):
+    """A word and its place in the text: `text[start:stop] == word`."""
+
+    word: str
+    start: int
+    stop: int
+
+
+_CHUNK = re.compile(r"\S+")
+_COMPOUND = re.compile(r"\w+(?:[-'’.]\w+)*|[^\w\s]")
+_PIECE = re.compile(r"\w+|[^\w\s]")
+
+
+def split_words(text: str, known: Callable[[str], bool]) -> list[Word]:
+    """Split at white space and around punctuation, but keep whole what the training data kept whole.
+
+    A piece held together by inner hyphens, dots or apostrophes is parted when it is unknown and all its
+    parts are known.
+
+    >>> [w.word for w in split_words("T-cell leukemia (ATL).", {"T", "-", "cell"}.__contains__)]
+    ['T', '-', 'cell', 'leukemia', '(', 'ATL', ')', '.']
+    """
+    words = []
+    for chunk in _CHUNK.finditer(text):
+        if known(chunk[0]):
+            words.append(Word(chunk[0], *chunk.span()))
+            continue
+        for compound in _COMPOUND.finditer(text, *chunk.span()):
+            pieces = list(_PIECE.finditer(text, *compound.span()))
+            if known(compound[0]) or not all(known(piece[0]) for piece in pieces):
+                pieces = [compound]
+            words += [Word(piece[0], *piece.span()) for piece in pieces]
+    return words

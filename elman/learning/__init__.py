@@ -1,0 +1,1 @@
+"""Training and judging: losses, metrics, baselines and the training loop."""

@@ -1,0 +1,228 @@
+"""The training loop: a generator that yields where it stands.
+
+`for progress in fit(...)` takes the place of trainer classes and callbacks: what should happen on the way (a
+progress bar, a log, a checkpoint) stands in the body of the caller's loop.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Batch(Protocol):
+    """What the loop wants to know of a batch."""
+
+    @property
+    def places(self) -> Sequence[str]:
+        """Where its examples stand, as file:line."""
+        ...
+
+    @property
+    def real_steps(self) -> int:
+        """How many steps its sequences have together."""
+        ...
+
+
+class DivergedError(Exception):
+    """The loss or its gradient stopped being a number."""
+
+    def __init__(self, what: str, step: int, places: Sequence[str]) -> None:
+        shown = ", ".join(islice(places, 3)) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+        super().__init__(
+            f"training diverged: found a {what} at update {step}, on the batch of {shown}\n"
+            "  expected finite numbers\n  try a smaller --learning-rate, and look at these lines"
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    The learning rate rises over the first epoch and falls in a straight line to zero over all epochs. The
+    weights that are judged and kept are a moving average of those that are trained.
+    """
+
+    epochs: int
+    learning_rate: float
+    patience: int  # epochs without a better score before training stops
+    weight_decay: float = 0.01
+    clip: float = 5.0  # largest norm of the gradient
+    averaging: float = 0.999  # share of the average that an update leaves
+
+    def rate_at(self, position: float) -> float:
+        """Return the learning rate after `position` epochs, a fraction."""
+        return self.learning_rate * min(1.0, position) * (1 - position / self.epochs)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `fit` needs to go on as if it had never stopped: tensors, and where it stood."""
+
+    tensors: dict[str, Tensor]
+    epoch: int
+    step: int
+    best: float
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands after an update, or, with a `score`, at the end of an epoch."""
+
+    epoch: int  # epochs begun
+    step: int  # updates done
+    position: float  # epochs done, a fraction
+    loss: float  # mean over this epoch's batches so far
+    rate: float  # real steps a second
+    seconds_left: float  # at this rate, if no early stop
+    score: float | None = None  # on dev, at the end of an epoch
+    best: float = -1.0  # the best score so far
+    best_epoch: int = 0
+    checkpoint: Checkpoint | None = None  # at the end of an epoch
+
+    @property
+    def improved(self) -> bool:
+        """Whether this epoch's score is the best so far."""
+        return self.score is not None and self.best_epoch == self.epoch
+
+
+def fit(
+    model: nn.Module,
+    batches: Callable[[int], Sequence[Any]],
+    loss: Callable[[Any], Tensor],
+    evaluate: Callable[[], float],
+    plan: Plan,
+    resume: Checkpoint | None = None,
+) -> Iterator[Progress]:
+    """Train `model` and yield a `Progress` after every update and at the end of every epoch.
+
+    While the `Progress` of an epoch's end is out, the model holds the averaged weights: those that were
+    judged, and that a caller saves. Dropout draws from torch's global generator, whose state the checkpoint
+    carries.
+
+    Args:
+        model: to be trained in place; it holds the averaged weights of the last epoch at the end.
+        batches: gives the batches (see `Batch`) of an epoch, counted from 1; always equally many.
+        loss: of a batch, a scalar.
+        evaluate: scores the model on dev; the higher the better.
+        plan: how long and how fast.
+        resume: where to go on; with it, the updates to come are bitwise those of a run never stopped.
+
+    Raises:
+        DivergedError: when the loss or the gradient is not finite.
+    """
+    parameters: list[Tensor] = list(model.parameters())
+    optimizer = torch.optim.AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay)
+    average = [parameter.detach().clone() for parameter in parameters]
+    best, best_epoch, begun, step = -1.0, 0, 0, 0
+    if resume is not None:
+        _restore(resume.tensors, parameters, average, optimizer)
+        best, best_epoch, begun, step = resume.best, resume.best_epoch, resume.epoch, resume.step
+
+    clock, seen = time.monotonic(), 0
+    for epoch in range(begun + 1, plan.epochs + 1):
+        if epoch - 1 - best_epoch >= plan.patience:
+            return
+        todo = batches(epoch)
+        total = 0.0
+        progress = None
+        model.train()
+        for number, batch in enumerate(todo):
+            # Half an update in, so that neither the first nor the last has a rate of zero.
+            position = epoch - 1 + (number + 0.5) / len(todo)
+            for group in optimizer.param_groups:
+                group["lr"] = plan.rate_at(position)
+            optimizer.zero_grad()
+            batch_loss = loss(batch)
+            if not torch.isfinite(batch_loss):
+                raise DivergedError(f"loss of {batch_loss.item()}", step + 1, batch.places)
+            batch_loss.backward()
+            norm = nn.utils.clip_grad_norm_(parameters, plan.clip)
+            if not torch.isfinite(norm):
+                raise DivergedError(f"gradient of norm {norm.item()}", step + 1, batch.places)
+            optimizer.step()
+            step += 1
+            # A young average forgets faster, or the random first weights would stay in it for long.
+            _move(average, parameters, min(plan.averaging, step / (step + 9)))
+
+            total += batch_loss.item()
+            seen += batch.real_steps
+            elapsed = time.monotonic() - clock
+            position = epoch - 1 + (number + 1) / len(todo)
+            progress = Progress(
+                epoch=epoch,
+                step=step,
+                position=position,
+                loss=total / (number + 1),
+                rate=seen / elapsed,
+                seconds_left=elapsed / (position - begun) * (plan.epochs - position),
+                best=best,
+                best_epoch=best_epoch,
+            )
+            yield progress
+        assert progress is not None, "an epoch without batches"
+
+        trained = [parameter.detach().clone() for parameter in parameters]
+        _assign(parameters, average)
+        model.eval()
+        with torch.no_grad():
+            score = evaluate()
+        if score > best:
+            best, best_epoch = score, epoch
+        tensors = _tensors(trained, average, optimizer)
+        yield replace(
+            progress,
+            score=score,
+            best=best,
+            best_epoch=best_epoch,
+            checkpoint=Checkpoint(tensors, epoch, step, best, best_epoch),
+        )
+        if epoch < plan.epochs:
+            _assign(parameters, trained)
+
+
+def _move(average: list[Tensor], parameters: list[Tensor], keep: float) -> None:
+    with torch.no_grad():
+        for mean, weight in zip(average, parameters, strict=True):
+            mean.lerp_(weight, 1 - keep)
+
+
+def _assign(parameters: list[Tensor], values: list[Tensor]) -> None:
+    with torch.no_grad():
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.copy_(value)
+
+
+def _tensors(
+    trained: list[Tensor], average: list[Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, Tensor]:
+    """Name everything that the next update depends on."""
+    tensors = {"random": torch.get_rng_state()}
+    for i, (weight, mean) in enumerate(zip(trained, average, strict=True)):
+        tensors |= {f"trained.{i}": weight, f"average.{i}": mean}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
+    return tensors
+
+
+def _restore(
+    tensors: dict[str, Tensor],
+    parameters: list[Tensor],
+    average: list[Tensor],
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Undo `_tensors`."""
+    _assign(parameters, [tensors[f"trained.{i}"] for i in range(len(parameters))])
+    _assign(average, [tensors[f"average.{i}"] for i in range(len(parameters))])
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, i, name = key.split(".", 2)
+            state.setdefault(int(i), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    torch.set_rng_state(tensors["random"])

@@ -1,0 +1,364 @@
+"""RNN, GRU and LSTM as `torch.nn` has them: constructor, parameter names, gate order, shapes, state_dict.
+
+What is more: `lengths` for padded batches (any order, zeros allowed), integers for one-hot input, and a
+gradient that is written out (`elman.nn.unroll`).
+
+Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size of the output (H, or
+`proj_size`), D directions, L layers.
+"""
+
+import math
+import numbers
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.nn import cells
+from elman.nn.cells import Cell, State
+from elman.nn.unroll import Weights, unroll
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers over any cell; `RNN`, `GRU` and `LSTM` below name the usual three.
+
+    Args:
+        cell: what one step computes (see `elman.nn.cells.Cell`).
+        input_size: I.
+        hidden_size: H.
+        num_layers: L; each layer reads the outputs of the one below.
+        bias: whether there are b and c.
+        batch_first: whether padded batches are [B, T, ...] instead of [T, B, ...].
+        dropout: probability with which an output of any layer but the last is zeroed in training.
+        bidirectional: whether each layer also runs right to left; outputs of both directions side by side.
+        proj_size: P, when outputs are to be projected from H to fewer; 0 for none.
+        device: where the parameters live.
+        dtype: their type.
+
+    Raises:
+        ValueError: for a size, a dropout or an input that does not fit.
+        TypeError: for an argument of another type.
+    """
+
+    weight_ih_l0: Tensor
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if not isinstance(size, int):
+                raise TypeError(f"{name} must be an int, got {type(size).__name__}")
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        for name, flag in {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}.items():
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name} must be a bool, got {type(flag).__name__}")
+        if not isinstance(dropout, numbers.Real) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"dropout must be a number from 0 to 1, got {dropout!r}")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(
+                f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size}"
+            )
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(f"dropout={dropout} acts between layers, and there is one layer", stacklevel=3)
+        self.cell = cell
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        self.output_size = proj_size or hidden_size  # P
+
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else self.output_size * self.num_directions
+            for suffix in self._suffixes(layer):
+                rows = len(cell.gates) * hidden_size
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.output_size)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                for name, shape in shapes.items():
+                    weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    self.register_parameter(name + suffix, weight)
+        self.reset_parameters()
+
+    @property
+    def num_directions(self) -> int:
+        """2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}", f"_l{layer}_reverse"][: self.num_directions]
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter evenly from ±1/sqrt(H), in torch's order: a seed gives torch's weights."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def extra_repr(self) -> str:
+        """Return the settings that differ from the defaults, as `print(layer)` shows them."""
+        said = [str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        for name, default in {**defaults, "bidirectional": False, "proj_size": 0}.items():
+            if getattr(self, name) != default:
+                said.append(f"{name}={getattr(self, name)}")
+        return ", ".join(said)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name, given by keyword in users' code
+        hx: Tensor | tuple[Tensor, ...] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Any, Any]:
+        """Return (outputs, final state).
+
+        Args:
+            input: [T, B, I] (or [B, T, I] with `batch_first`), one sequence [T, I], or a PackedSequence.
+                Integers without the I dimension stand for one-hot vectors.
+            hx: the initial state [L*D, B, P] ([L*D, P] for one sequence), for LSTM the pair (h, c) with c
+                [L*D, B, H]; zeros when absent.
+            lengths: [B] real lengths of a padded batch, in any order, zeros allowed. Outputs past a length
+                are zero; a sequence of length 0 keeps its initial state.
+
+        Returns:
+            Outputs [T, B, D*P], laid out as the input was, and the final state, shaped as `hx`.
+
+        Raises:
+            ValueError: for shapes, types or lengths that do not fit.
+        """
+        packed = isinstance(input, PackedSequence)
+        data = input.data if packed else input
+        one_hot = self._check_input(data)
+        feature_dims = 0 if one_hot else 1
+        if packed:
+            if data.dim() != 1 + feature_dims:
+                shape = "[N]" if one_hot else "[N, I]"
+                raise ValueError(f"data of a PackedSequence must be {shape}, got {list(data.shape)}")
+            if lengths is not None:
+                raise ValueError("lengths must be absent for a PackedSequence, which knows its own")
+            order, back = input.sorted_indices, input.unsorted_indices
+            outputs, final = self._run(
+                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes.tolist()
+            )
+            final = _permuted(final, back)
+            return PackedSequence(outputs, input.batch_sizes, order, back), self._as_given(final)
+
+        if data.dim() - feature_dims not in (1, 2):
+            shape = "[T, B] or [T]" if one_hot else "[T, B, I] or [T, I]"
+            raise ValueError(f"input must be {shape}, got {list(data.shape)}")
+        batched = data.dim() - feature_dims == 2
+        if not batched:
+            data = data.unsqueeze(1)
+        elif self.batch_first:
+            data = data.transpose(0, 1)
+        time, batch = data.shape[:2]
+        steps = data.reshape(time * batch, *data.shape[2:])  # [T*B, I]
+        if lengths is None:
+            state = self._states(hx, batch, batched, None)
+            outputs, final = self._run(steps, state, [batch] * time)
+        else:
+            packing = _Packing(_checked_lengths(lengths, time, batch), time, data.device)
+            state = self._states(hx, batch, batched, packing.order)
+            kept, final = self._run(steps[packing.index], state, packing.batch_sizes)
+            outputs = kept.new_zeros(time * batch, kept.shape[1]).index_copy(0, packing.index, kept)
+            final = _permuted(final, packing.order.argsort())
+        outputs = outputs.view(time, batch, outputs.shape[1])
+        if not batched:
+            return outputs.squeeze(1), self._as_given(tuple(s.squeeze(1) for s in final))
+        return outputs.transpose(0, 1) if self.batch_first else outputs, self._as_given(final)
+
+    def _run(self, x: Tensor, state: State, batch_sizes: list[int]) -> tuple[Tensor, State]:
+        """Run all layers over packed steps [N, I]; `state` and the state returned are [L*D, B, ...]."""
+        finals = []
+        for layer in range(self.num_layers):
+            if layer > 0 and self.dropout > 0:
+                x = F.dropout(x, self.dropout, self.training)
+            outputs = []
+            for suffix in self._suffixes(layer):
+                initial = tuple(s[len(finals)] for s in state)
+                reverse = suffix.endswith("_reverse")
+                out, final = unroll(
+                    self.cell, self._weights(suffix), x, initial, batch_sizes, reverse=reverse
+                )
+                outputs.append(out)
+                finals.append(final)
+            x = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
+        return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
+
+    def _weights(self, suffix: str) -> Weights:
+        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
+        return Weights(*(getattr(self, name + suffix, None) for name in names))  # type: ignore[arg-type]
+
+    def _check_input(self, data: Tensor) -> bool:
+        """Return whether `data` stands for one-hot vectors. Raises ValueError where it does not fit."""
+        if data.is_floating_point():
+            weight = self.weight_ih_l0
+            if data.dtype != weight.dtype:
+                raise ValueError(f"input must be {weight.dtype} as the weights are, got {data.dtype}")
+            if data.dim() < 2 or data.shape[-1] != self.input_size:
+                raise ValueError(f"input must be [..., I]=[..., {self.input_size}], got {list(data.shape)}")
+            return False
+        if data.dtype in (torch.bool,) or data.is_complex():
+            raise ValueError(f"input must be real numbers, or integers for one-hot, got {data.dtype}")
+        if data.numel() and not 0 <= int(data.min()) <= int(data.max()) < self.input_size:
+            raise ValueError(
+                f"one-hot input must be from 0 to I-1={self.input_size - 1}, "
+                f"got {int(data.min())} to {int(data.max())}"
+            )
+        return True
+
+    def _states(
+        self, hx: Tensor | tuple[Tensor, ...] | None, batch: int, batched: bool, order: Tensor | None
+    ) -> State:
+        """Return the initial state, [L*D, B, P] or [L*D, B, H] each, in the packed order of sequences."""
+        weight = self.weight_ih_l0
+        names, rows = self.cell.states, self.num_layers * self.num_directions
+        widths = [self.output_size, *[self.hidden_size] * (len(names) - 1)]
+        if hx is None:
+            return tuple(weight.new_zeros(rows, batch, width) for width in widths)
+        given = hx if isinstance(hx, (tuple, list)) else (hx,)
+        if isinstance(hx, Tensor) != (len(names) == 1) or len(given) != len(names):
+            got = "a tensor" if isinstance(hx, Tensor) else f"a tuple of {len(given)}"
+            expected = "a tensor" if len(names) == 1 else f"a tuple ({', '.join(names)})"
+            raise ValueError(f"hx must be {expected}, got {got}")
+        state = []
+        for name, s, width in zip(names, given, widths, strict=True):
+            expected = [rows, batch, width] if batched else [rows, width]
+            if list(s.shape) != expected:
+                raise ValueError(f"{name} of hx must be {expected}, got {list(s.shape)}")
+            if s.dtype != weight.dtype:
+                raise ValueError(f"{name} of hx must be {weight.dtype} as the weights are, got {s.dtype}")
+            state.append(s if batched else s.unsqueeze(1))
+        return _permuted(tuple(state), order)
+
+    def _as_given(self, state: State) -> Any:
+        if len(self.cell.states) > 1:
+            return state
+        return state[0]
+
+
+class RNN(Recurrent):
+    """Elman's simple recurrent network, as `torch.nn.RNN`; `nonlinearity` is "tanh" or "relu".
+
+    >>> layer = RNN(3, 5, bidirectional=True)
+    >>> outputs, state = layer(torch.zeros(7, 2, 3), lengths=[7, 4])
+    >>> outputs.shape, state.shape
+    (torch.Size([7, 2, 10]), torch.Size([2, 2, 5]))
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: Literal["tanh", "relu"] = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        self.nonlinearity = nonlinearity
+        super().__init__(
+            cells.RNN(nonlinearity), input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, 0, device, dtype,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Return the settings that differ from the defaults."""
+        said = super().extra_repr()
+        return said if self.nonlinearity == "tanh" else f"{said}, nonlinearity={self.nonlinearity!r}"
+
+
+class GRU(Recurrent):
+    """The gated recurrent unit, as `torch.nn.GRU`."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            cells.GRU(), input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, 0, device, dtype,
+        )  # fmt: skip
+
+
+class LSTM(Recurrent):
+    """Long short-term memory, as `torch.nn.LSTM`; the state is the pair (h, c)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            cells.LSTM(), input_size, hidden_size, num_layers, bias, batch_first, dropout,
+            bidirectional, proj_size, device, dtype,
+        )  # fmt: skip
+
+
+LAYERS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+
+
+class _Packing:
+    """Where each real step of a padded batch stands: longest sequence first, then step by step."""
+
+    def __init__(self, lengths: Tensor, time: int, device: torch.device) -> None:
+        self.order = lengths.argsort(descending=True, stable=True)  # [B]
+        alive = torch.arange(time)[:, None] < lengths[self.order]  # [T, B]
+        self.batch_sizes = [n for n in alive.sum(1).tolist() if n]
+        step, row = alive.nonzero(as_tuple=True)
+        self.order, row = self.order.to(device), row.to(device)
+        self.index = step.to(device) * len(lengths) + self.order[row]  # [N] into [T*B]
+
+
+def _checked_lengths(lengths: Tensor | Sequence[int], time: int, batch: int) -> Tensor:
+    checked = torch.as_tensor(lengths, device="cpu")
+    if checked.shape != (batch,):
+        raise ValueError(f"lengths must be [B]={batch} long, got {list(checked.shape)}")
+    if batch and (checked.is_floating_point() or checked.dtype == torch.bool):
+        raise ValueError(f"lengths must be integers, got {checked.dtype}")
+    if batch and not 0 <= int(checked.min()) <= int(checked.max()) <= time:
+        raise ValueError(
+            f"lengths must be from 0 to T={time}, got {int(checked.min())} to {int(checked.max())}"
+        )
+    return checked
+
+
+def _permuted(state: State, order: Tensor | None) -> State:
+    return state if order is None else tuple(s.index_select(1, order) for s in state)

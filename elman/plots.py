@@ -1,0 +1,72 @@
+"""Pictures of a run: how it learned, what it confuses, how long its sequences are."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from elman.storage import write_whole
+
+
+def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
+    """Draw the training loss and the dev score over the epochs, the best epoch marked."""
+    figure, axes = _axes("Learning")
+    epochs = [row["epoch"] for row in log]
+    loss = axes.plot(epochs, [row["loss"] for row in log], color="tab:gray", label="training loss")
+    axes.set(xlabel="epoch", ylabel="training loss (nats a sentence)", ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right = axes.twinx()
+    score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
+    right.set(ylabel=f"dev {metric}", ylim=(0, 1))
+    best = max(log, key=lambda row: row["score"])
+    dot = right.plot(best["epoch"], best["score"], "o", color="tab:blue", label=f"best: {best['score']:.4f}")
+    axes.legend(handles=[*loss, *score, *dot], loc="center right")
+    return figure
+
+
+def confusion(labels: Sequence[str], counts: np.ndarray, title: str) -> Figure:
+    """Draw what stands in the file against what was predicted, [K, K], each row as shares of its sum."""
+    size = 2.5 + 0.5 * len(labels)
+    figure, axes = _axes(title, (size + 1, size))
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="predicted", ylabel="in the file")
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    for row, column in np.argwhere(counts > 0):
+        color = "white" if shares[row, column] > 0.5 else "black"
+        axes.text(column, row, f"{counts[row, column]:,}", ha="center", va="center", fontsize=7, color=color)
+    return figure
+
+
+def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
+    """Draw how long the sequences of each file are, as shares of the file."""
+    figure, axes = _axes("Lengths")
+    edges = np.linspace(0, max(map(max, parts.values())) + 1, 40)
+    for name, values in parts.items():
+        weights = np.full(len(values), 1 / len(values))
+        axes.hist(
+            values, edges, weights=weights, histtype="step", linewidth=1.5, label=f"{name} ({len(values):,})"
+        )
+    axes.set(xlabel=unit, ylabel="share of sequences")
+    axes.legend()
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture as PNG."""
+    image = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(image)
+    write_whole(path, image.getvalue())
+
+
+def _axes(title: str, size: tuple[float, float] = (7, 4)) -> tuple[Figure, Any]:
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title)
+    return figure, axes

@@ -1,0 +1,158 @@
+"""What a run shows people: progress while it trains, a table of figures, and the model card of its folder."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from elman.learning.fit import Progress
+from elman.run import Run, read_facts
+from elman.storage import write_whole
+from elman.tasks.task import Reading
+
+
+class Display:
+    """Talks to the user on stderr: a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bar = Bar(
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(),
+            TextColumn(
+                "loss {task.fields[loss]:.3f}  {task.fields[rate]:,.0f} steps/s  {task.fields[left]} left"
+            ),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._row = self._bar.add_task("", total=None, epoch=0, loss=0.0, rate=0.0, left="?")
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Say a line."""
+        self.console.print(text, markup=False)
+
+    def progress(self, progress: Progress, epochs: int) -> None:
+        """Move the bar; at the end of an epoch, say its figures."""
+        left = timedelta(seconds=round(progress.seconds_left))
+        self._bar.update(
+            self._row,
+            total=epochs,
+            completed=progress.position,
+            epoch=progress.epoch,
+            loss=progress.loss,
+            rate=progress.rate,
+            left=left,
+        )
+        if progress.score is not None:
+            self.say(
+                f"epoch {progress.epoch:3}  loss {progress.loss:8.3f}  dev {progress.score:.4f}"
+                f"{' best' if progress.improved else '     '}  {progress.rate:,.0f} steps/s, {left} left"
+            )
+
+
+def show_figures(metrics: Mapping[str, Any], console: Console) -> None:
+    """Print the model's figures beside the baselines'; a star marks the best of each file."""
+    rows = _rows(metrics)
+    rates = _rates(rows[0][2])
+    table = _table("data", "method", rows[0][2]["metric"], *(name for name in rates if name != "value"))
+    for part, method, judged in rows:
+        best = judged["value"] >= max(other["value"] for p, _, other in rows if p == part)
+        value, *others = (f"{rate:.4f}" for rate in _rates(judged).values())
+        table.add_row(part, method, f"{value} *" if best else value, *others)
+    console.print(table)
+
+
+def show_judged(judged: Mapping[str, Any], console: Console) -> None:
+    """Print the figures of one file, and those of each type where there are types."""
+    rates = _rates(judged)
+    table = _table("", judged["metric"], *(name for name in rates if name != "value"))
+    table.add_row("all", *(f"{rate:.4f}" for rate in rates.values()))
+    for kind, figures in judged.get("per_type", {}).items():
+        table.add_row(kind, *(f"{rate:.4f}" for rate in _rates(figures).values()))
+    console.print(table)
+    console.print(judged["signature"], markup=False)
+
+
+def _rates(judged: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in judged.items() if isinstance(value, float)}
+
+
+def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Return (data, method, figures), the model first, as the table and the card list them."""
+    rows = []
+    for part in (part for part in metrics if part != "baselines"):
+        rows.append((part, "this model", metrics[part]))
+        rows += [
+            (part, name.replace("_", " "), judged[part]) for name, judged in metrics["baselines"].items()
+        ]
+    return rows
+
+
+def _table(*columns: str) -> Table:
+    return Table(*columns, box=None, pad_edge=False, header_style="bold")
+
+
+def write_card(
+    run: Run, metrics: Mapping[str, Any], log: Sequence[Mapping[str, Any]], readings: Mapping[str, Reading]
+) -> None:
+    """Write README.md, the model card."""
+    facts = read_facts(run.folder)
+    rows = _rows(metrics)
+    best = max(log, key=lambda row: row["score"])
+    lines = [
+        f"# {run.task.summary.capitalize()} by elman {facts['versions']['elman']}",
+        "",
+        f"Shape: {run.task.shape}. Trained for {log[-1]['epoch']} epochs; the weights are those of epoch "
+        f"{best['epoch']}, which scored best on dev.",
+        "",
+        *_markdown(
+            ["data", "method", rows[0][2]["metric"]],
+            [[part, method, judged["value"]] for part, method, judged in rows],
+        ),
+        "",
+        f"Signature: `{rows[0][2]['signature']}`",
+    ]
+    for part in ("dev", "test"):
+        if per_type := metrics.get(part, {}).get("per_type"):
+            columns = list(next(iter(per_type.values())))
+            body = [[kind, *judged.values()] for kind, judged in per_type.items()]
+            lines += ["", *_markdown([f"type ({part})", *columns], body)]
+    lines += ["", "## Data", "", *(f"- {part}: {reading.description}" for part, reading in readings.items())]
+    lines += ["", "## Settings", ""]
+    lines += [f"- {key} = {value}" for key, value in asdict(run.task.settings).items()]
+    lines += ["", "## Pictures", ""]
+    lines += [f"![{path.stem}](plots/{path.name})" for path in sorted((run.folder / "plots").glob("*.png"))]
+    lines += [
+        "",
+        "## Use",
+        "",
+        "```",
+        f"elman predict {shlex.quote(str(run.folder))} TEXT",
+        f"elman evaluate {shlex.quote(str(run.folder))} FILE",
+        "```",
+        "",
+        f"Made by `{shlex.join(facts['command'])}`.",
+    ]
+    write_whole(run.folder / "README.md", "\n".join([*lines, ""]).encode())
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return the lines of a table; rates with four digits."""
+    body = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    return ["| " + " | ".join(row) + " |" for row in [columns, ["---"] * len(columns), *body]]

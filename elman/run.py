@@ -1,0 +1,150 @@
+"""A trained task in its folder: save, load, ask."""
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import elman
+from elman.data.batch import fill
+from elman.data.source import DataError
+from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
+from elman.tasks import find
+from elman.tasks.task import Task
+
+BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
+
+
+class Run:
+    """A task, its network and their folder.
+
+    >>> run = Run.load("runs/ner")  # doctest: +SKIP
+    >>> run.predict(["Ada Lovelace wrote to Charles Babbage in London"])  # doctest: +SKIP
+    """
+
+    def __init__(self, task: Task, model: nn.Module, folder: Path) -> None:
+        self.task, self.model, self.folder = task, model, folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Run":
+        """Load a run. Raises DataError where there is none, DamagedError for a damaged file."""
+        folder = Path(folder)
+        facts = read_facts(folder)
+        try:
+            kind = find(facts["task"])
+            task = kind.from_facts(facts["learned"], kind.settings_type.of(facts["settings"]))
+            model = task.model()
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedError(folder / "run.json", f"no run of this version of elman ({error})") from None
+        run = cls(task, model, folder)
+        run.load_weights()
+        return run
+
+    def load_weights(self) -> None:
+        """Take the best weights from the folder. Raises DataError, DamagedError."""
+        path = self.folder / "model.safetensors"
+        if not path.exists():
+            raise DataError(
+                str(self.folder),
+                "a run whose training has saved no model yet",
+                "model.safetensors",
+                "go on with its training: the same command with --resume",
+            )
+        tensors, _ = read_tensors(path)
+        try:
+            self.model.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise DamagedError(path, f"not the weights that run.json speaks of ({error})") from None
+        self.model.eval()
+
+    def save_facts(self, data: dict[str, Path], command: Sequence[str]) -> None:
+        """Write run.json: all that rebuilds the task, and where it came from."""
+        facts = {
+            "task": self.task.name,
+            "settings": asdict(self.task.settings),
+            "data": {name: fingerprint(path) for name, path in data.items()},
+            "versions": versions(),
+            "command": list(command),
+            "learned": self.task.facts(),
+        }
+        write_json(self.folder / "run.json", facts)
+
+    def save_weights(self) -> None:
+        """Write model.safetensors."""
+        write_tensors(self.folder / "model.safetensors", self.model.state_dict())
+
+    def answers(self, examples: Sequence[Any]) -> list[Any]:
+        """Return the model's answer to each example, in their order. The model must be in `eval` mode."""
+        answers: list[Any] = [None] * len(examples)
+        with torch.no_grad():
+            for chosen in fill([self.task.length(example) for example in examples], BATCH_STEPS):
+                batch = self.task.batch([examples[i] for i in chosen])
+                for i, answer in zip(chosen, self.task.answer(self.model, batch), strict=True):
+                    answers[i] = answer
+        return answers
+
+    def judge(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """Score the model on examples: {"metric", "value", ...}."""
+        return self.task.metric(examples, self.answers(examples))
+
+    def evaluate(self, path: str | Path) -> dict[str, Any]:
+        """Score the model on a file: {"metric", "value", ...}. Raises DataError."""
+        return self.judge(self.task.read(str(path)).examples)
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Answer questions as a user types them. Raises DataError for a text without anything in it."""
+        questions = [self.task.question(text) for text in texts]
+        return [
+            self.task.tell(question, answer, text)
+            for question, answer, text in zip(questions, self.answers(questions), texts, strict=True)
+        ]
+
+    def predict_file(self, path: str | Path) -> list[dict[str, Any]]:
+        """Answer the questions in a file. Raises DataError."""
+        questions = self.task.questions(str(path))
+        return [
+            self.task.tell(question, answer)
+            for question, answer in zip(questions, self.answers(questions), strict=True)
+        ]
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Read run.json. Raises DataError where there is none, DamagedError."""
+    path = folder / "run.json"
+    if not path.is_file():
+        found = "no run.json" if folder.is_dir() else "no such folder"
+        raise DataError(
+            str(folder), found, "the folder of a run", "give the folder that `elman train --out` named"
+        )
+    return read_json(path)
+
+
+def fingerprint(path: Path) -> dict[str, Any]:
+    """Return what tells one data file from another: its path, size and SHA-256."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that the bits of a run depend on."""
+    return {
+        "elman": elman.__version__,
+        "torch": torch.__version__,
+        "numpy": importlib.metadata.version("numpy"),
+        "python": platform.python_version(),
+        "threads": str(torch.get_num_threads()),
+    }
+
+
+def load(folder: str | Path) -> Run:
+    """Load the run in `folder`. Raises DataError where there is none, DamagedError for a damaged file."""
+    return Run.load(folder)

@@ -1,0 +1,23 @@
+"""The tasks: one file each, imported when it is asked for. `TASKS` lists them all."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from elman.data.source import did_you_mean
+
+if TYPE_CHECKING:
+    from elman.tasks.task import Task
+
+TASKS = ("ner",)
+
+
+class UnknownTaskError(ValueError):
+    """No task has this name."""
+
+
+def find(name: str) -> "type[Task]":
+    """Return the task of this name. Raises UnknownTaskError."""
+    if name not in TASKS:
+        hint = did_you_mean(name, list(TASKS)) or f"the tasks are: {', '.join(TASKS)}"
+        raise UnknownTaskError(f"there is no task {name!r}; {hint}")
+    return import_module(f"elman.tasks.{name}").TASK

@@ -1,0 +1,247 @@
+"""From files to a trained, judged run in its folder."""
+
+import json
+import random
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from elman import plots
+from elman.data.batch import fill
+from elman.data.source import DataError
+from elman.learning.fit import Checkpoint, Plan, Progress, fit
+from elman.report import Display, write_card
+from elman.run import Run, fingerprint, read_facts
+from elman.storage import DamagedError, read_tensors, write_json, write_tensors, write_whole
+from elman.tasks import find
+from elman.tasks.task import Reading, Settings, Task
+
+DEV_SHARE = 0.1  # of the training examples, when there is no dev file
+
+
+class UsageError(ValueError):
+    """The call itself is at fault: an argument, or a folder that is taken."""
+
+
+def train(
+    task: str,
+    train: str | Path | None = None,
+    *,
+    dev: str | Path | None = None,
+    test: str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    skip_bad: bool = False,
+    **settings: Any,
+) -> Run:
+    """Train a task on files and return the run, which holds the weights that scored best on dev.
+
+    Args:
+        task: its name, one of `elman.tasks.TASKS`.
+        train: the training file; without it the task's own sample data are written to `out`/sample and used.
+        dev: the file on which training decides when to stop; without it a tenth of the training examples.
+        test: a file to be judged on at the end.
+        out: the folder of the run, new or empty; runs/TASK by default.
+        resume: go on from the folder's last checkpoint, if it has one.
+        skip_bad: leave out bad records, and count them, instead of stopping at the first.
+        **settings: see the task's `Settings`.
+
+    Raises:
+        UsageError: for an argument that cannot be, or a folder that is taken.
+        DataError: for a file that cannot be used.
+        DivergedError: when the loss stops being a number.
+        DamagedError: when `resume` meets a file that is not as it was written.
+    """
+    try:
+        kind = find(task)
+        chosen = kind.settings_type.of(settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    folder = Path(out) if out is not None else Path("runs") / task
+    _check_folder(folder, resume)
+    display = Display()
+    if train is None:
+        if dev or test:
+            raise UsageError("dev and test need a training file beside them")
+        train, dev, test = kind.sample(folder / "sample")
+    readings = _read(kind, {"train": train, "dev": dev, "test": test}, skip_bad, display)
+
+    torch.manual_seed(chosen.seed)
+    learned = kind.learn(readings["train"].examples, chosen)
+    learned.check(readings["dev"].examples)
+    if "test" in readings:
+        try:
+            learned.check(readings["test"].examples)
+        except DataError as error:
+            display.say(f"warning: {error}\n  it counts as missed")
+    run = Run(learned, learned.model(), folder)
+    files = {name: Path(file) for name, file in {"train": train, "dev": dev, "test": test}.items() if file}
+    if resume and (folder / "run.json").exists():
+        _check_same(folder, task, chosen, files)
+    folder.mkdir(parents=True, exist_ok=True)
+    run.save_facts(files, sys.argv)
+
+    judged = {name: reading for name, reading in readings.items() if name != "train"}
+    with torch.random.fork_rng():
+        baselines = {
+            name: {
+                part: learned.metric(reading.examples, baseline(reading.examples))
+                for part, reading in judged.items()
+            }
+            for name, baseline in learned.baselines(readings["train"].examples).items()
+        }
+    log = _train(run, readings, display, resume)
+    run.load_weights()
+    answers = {part: run.answers(reading.examples) for part, reading in judged.items()}
+    metrics = {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
+    metrics["baselines"] = baselines
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode() + b"\n")
+    _draw(run, log, readings, answers)
+    write_card(run, metrics, log, readings)
+    return run
+
+
+def _train(run: Run, readings: dict[str, Reading], display: Display, resume: bool) -> list[dict[str, Any]]:
+    """Fit the run's model, saving the best weights, checkpoints and the log; return the log."""
+    task, model, folder = run.task, run.model, run.folder
+    examples, settings = readings["train"].examples, task.settings
+    lengths = [task.length(example) for example in examples]
+    plan = Plan(settings.epochs, settings.learning_rate, settings.patience)
+    checkpoint, log = _load_checkpoint(folder) if resume else (None, [])
+    if checkpoint:
+        display.say(f"goes on behind epoch {checkpoint.epoch}")
+
+    def batches(epoch: int) -> list[Any]:
+        order = fill(lengths, settings.batch_steps, seed=settings.seed * 1_000_003 + epoch)
+        return [task.batch([examples[i] for i in chosen], answers=True) for chosen in order]
+
+    with display:
+        for progress in fit(
+            model,
+            batches,
+            lambda batch: task.loss(model, batch),
+            lambda: run.judge(readings["dev"].examples)["value"],
+            plan,
+            checkpoint,
+        ):
+            display.progress(progress, plan.epochs)
+            if progress.checkpoint:
+                # The best weights first: a kill between the writes repeats an epoch, and with it this write.
+                if progress.improved:
+                    run.save_weights()
+                log.append(_logged(progress))
+                _save_checkpoint(folder, progress, log)
+    return log
+
+
+def _draw(
+    run: Run, log: list[dict[str, Any]], readings: dict[str, Reading], answers: dict[str, list[Any]]
+) -> None:
+    """Write the pictures into the run's folder."""
+    task = run.task
+    figures = {
+        "learning": plots.learning_curve(log, task.metric_name),
+        "lengths": plots.lengths(
+            {part: [task.length(e) for e in reading.examples] for part, reading in readings.items()},
+            task.unit,
+        ),
+    }
+    for part, given in answers.items():
+        labels, counts = task.confusion(readings[part].examples, given)
+        figures[f"confusion-{part}"] = plots.confusion(labels, counts, f"Confusion on {part}, {task.unit}")
+    (run.folder / "plots").mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        plots.save(figure, run.folder / "plots" / f"{name}.png")
+
+
+def _check_folder(folder: Path, resume: bool) -> None:
+    """Refuse a folder in which something would be overwritten, before any work is done."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"out must be a folder, and {folder} is a file")
+    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {"sample"}:
+        return
+    if not (folder / "run.json").exists():
+        raise UsageError(f"{folder} is not empty; name another folder with --out")
+    if not resume:
+        raise UsageError(
+            f"{folder} holds a run; name another folder with --out, or go on in it with --resume"
+        )
+
+
+def _check_same(folder: Path, task: str, settings: Settings, files: dict[str, Path]) -> None:
+    """Refuse to go on with a run under another task, other settings or other data."""
+    before = read_facts(folder)
+    now: dict[str, Any] = {"task": task, **asdict(settings)}
+    now |= {f"{name} file": fingerprint(path)["sha256"][:12] for name, path in files.items()}
+    then: dict[str, Any] = {"task": before["task"], **before["settings"]}
+    then |= {f"{name} file": facts["sha256"][:12] for name, facts in before["data"].items()}
+    other = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
+    if other:
+        changes = ", ".join(f"{name} was {then.get(name)}, now {now.get(name)}" for name in other)
+        raise UsageError(f"the run in {folder} cannot go on: {changes}; use the same command as before")
+
+
+def _read(
+    kind: type[Task], files: dict[str, str | Path | None], skip_bad: bool, display: Display
+) -> dict[str, Reading]:
+    """Read every file there is; part dev from train where it has no file."""
+    readings = {}
+    for name, file in files.items():
+        if file is not None:
+            readings[name] = kind.read(str(file), skip_bad=skip_bad)
+            display.say(f"{name:5} {readings[name].description}")
+    if "dev" not in readings:
+        train = readings["train"]
+        order = list(range(len(train.examples)))
+        random.Random(0).shuffle(order)
+        held_out = set(order[: max(1, int(len(order) * DEV_SHARE))])
+        parts = [[e for i, e in enumerate(train.examples) if (i in held_out) is dev] for dev in (False, True)]
+        if not parts[0]:
+            raise DataError(
+                train.path, "one example", "at least 2, of which one serves as dev", "add examples"
+            )
+        said = f"{len(parts[1]):,} of the {len(order):,} training examples, held out (there is no dev file)"
+        display.say(f"dev   {said}")
+        readings |= {
+            "train": Reading(train.path, parts[0], train.description),
+            "dev": Reading(train.path, parts[1], said),
+        }
+    return readings
+
+
+def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:
+    """Return the last checkpoint and the log up to it; nothing of either when training had not got so far."""
+    path = folder / "checkpoint.safetensors"
+    if not path.exists():
+        return None, []
+    tensors, facts = read_tensors(path)
+    checkpoint = Checkpoint(tensors, **facts)
+    try:
+        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    except (OSError, ValueError) as error:
+        raise DamagedError(folder / "log.jsonl", str(error)) from None
+    return checkpoint, [row for row in rows if row["epoch"] <= checkpoint.epoch]
+
+
+def _save_checkpoint(folder: Path, progress: Progress, log: list[dict[str, Any]]) -> None:
+    """Write the log, then the checkpoint, whose header holds its numbers too: one rename replaces it all."""
+    assert progress.checkpoint
+    rows = "".join(json.dumps(row) + "\n" for row in log)
+    write_whole(folder / "log.jsonl", rows.encode())
+    facts = {name: getattr(progress.checkpoint, name) for name in ("epoch", "step", "best", "best_epoch")}
+    write_tensors(folder / "checkpoint.safetensors", progress.checkpoint.tensors, facts)
+    write_json(folder / "checkpoint.json", facts)
+
+
+def _logged(progress: Progress) -> dict[str, Any]:
+    return {
+        "epoch": progress.epoch,
+        "step": progress.step,
+        "loss": progress.loss,
+        "score": progress.score,
+        "best": progress.best,
+        "steps_a_second": round(progress.rate, 1),
+    }
