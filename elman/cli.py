@@ -68,7 +68,7 @@ class _Tasks(click.Group):
         return list(TASKS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _train_command(cmd_name) if cmd_name in TASKS else None
+        return _train_command(cmd_name)
 
 
 _COMMON = [
@@ -88,9 +88,12 @@ def train() -> None:
 
 
 def _train_command(name: str) -> click.Command:
-    from elman.tasks import find
+    from elman.tasks import UnknownTaskError, find
 
-    kind = find(name)
+    try:
+        kind = find(name)
+    except UnknownTaskError as error:
+        raise click.UsageError(str(error)) from None
     options: list[click.Parameter] = []
     for setting in fields(kind.settings_type):
         flag = "--" + setting.name.replace("_", "-")
@@ -161,6 +164,7 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
     from elman.run import Run
 
     trained = Run.load(run)
+    show = trained.task.show
     if texts in ((), ("-",)):
         told = []
         for line in sys.stdin:
@@ -168,16 +172,18 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
                 continue
             told += trained.predict([line.rstrip("\n")])
             if not as_json:
-                click.echo(trained.task.show(told.pop()))
+                click.echo(show(told.pop()))
     elif len(texts) == 1 and Path(texts[0]).exists():
         told = trained.predict_file(texts[0])
+        if trained.task.has_records(texts[0]):
+            show = trained.task.record
     else:
         told = trained.predict(texts)
     if as_json:
         _print_json({"task": trained.task.name, "answers": told})
         return
     for answer in told:
-        click.echo(trained.task.show(answer))
+        click.echo(show(answer))
 
 
 @cli.command()

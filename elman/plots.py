@@ -18,7 +18,7 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
     figure, axes = _axes("Learning")
     epochs = [row["epoch"] for row in log]
     loss = axes.plot(epochs, [row["loss"] for row in log], color="tab:gray", label="training loss")
-    axes.set(xlabel="epoch", ylabel="training loss (nats a sentence)", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="training loss (nats an example)", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = axes.twinx()
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
@@ -47,7 +47,8 @@ def confusion(labels: Sequence[str], counts: np.ndarray, title: str) -> Figure:
 def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
     """Draw how long the sequences of each file are, as shares of the file."""
     figure, axes = _axes("Lengths")
-    edges = np.linspace(0, max(map(max, parts.values())) + 1, 40)
+    longest = max(map(max, parts.values()))
+    edges = np.arange(0.5, longest + 40, 1 + longest // 40)  # whole numbers in each bin
     for name, values in parts.items():
         weights = np.full(len(values), 1 / len(values))
         axes.hist(

@@ -82,7 +82,7 @@ def train(
     if resume and (folder / "run.json").exists():
         _check_same(folder, task, chosen, files)
     folder.mkdir(parents=True, exist_ok=True)
-    run.save_facts(files, sys.argv)
+    run.save_facts(files, [Path(sys.argv[0]).name, *sys.argv[1:]])
 
     judged = {name: reading for name, reading in readings.items() if name != "train"}
     with torch.random.fork_rng():
@@ -151,7 +151,7 @@ def _draw(
     }
     for part, given in answers.items():
         labels, counts = task.confusion(readings[part].examples, given)
-        figures[f"confusion-{part}"] = plots.confusion(labels, counts, f"Confusion on {part}, {task.unit}")
+        figures[f"confusion-{part}"] = plots.confusion(labels, counts, f"Confusion of {task.unit} on {part}")
     (run.folder / "plots").mkdir(exist_ok=True)
     for name, figure in figures.items():
         plots.save(figure, run.folder / "plots" / f"{name}.png")

@@ -71,6 +71,15 @@ def parse(tag: str) -> tuple[str, str]:
     raise ValueError(f"tag {tag!r} is not {EXPECTED}; {suggestion(tag)}")
 
 
+def is_tag(text: str) -> bool:
+    """Whether `parse` takes it."""
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
 def suggestion(tag: str) -> str:
     """What to write instead of a tag that `parse` refuses."""
     if tag in ("o", "0"):

@@ -117,7 +117,9 @@ def fit(
         DivergedError: when the loss or the gradient is not finite.
     """
     parameters: list[Tensor] = list(model.parameters())
-    optimizer = torch.optim.AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay)
+    optimizer = torch.optim.AdamW(
+        parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True
+    )
     average = [parameter.detach().clone() for parameter in parameters]
     best, best_epoch, begun, step = -1.0, 0, 0, 0
     if resume is not None:

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import pack, unpack
 from elman.data.columns import Sentence, check_types, read_columns
 from elman.data.source import DataError, read_lines
-from elman.data.tags import Span, encode, may_follow, spans
+from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import split_words
 from elman.data.vectors import Vectors, read_vectors
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
@@ -214,11 +214,18 @@ class NER(Task):
             raise DataError("input", "a text without a word", "a sentence", "type one in quotes")
         return Sentence(words, None, "input", 1)
 
+    def has_records(self, path: str) -> bool:
+        """Tell columns by their first row: it has a tab, ends in a tag, or is one token (not in a .txt)."""
+        first = next((line.strip() for _, line in read_lines(path) if line.strip()), "")
+        if len(first.split()) == 1:
+            return not path.endswith(".txt")
+        return "\t" in first or is_tag(first.split(" ")[-1])
+
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts, or a sentence a line from a .txt file."""
-        if path.endswith(".txt"):
-            return [self.question(line) for _, line in read_lines(path) if line.strip()]
-        return list(read_columns(path, tagged=False).sentences)
+        """Read a CoNLL file, of which only the first column counts, or plain text, a sentence a line."""
+        if self.has_records(path):
+            return list(read_columns(path, tagged=False).sentences)
+        return [self.question(line) for _, line in read_lines(path) if line.strip()]
 
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:
         """Say the entities, their places in `text` counted in characters, and the words' tags in IOB2."""
@@ -315,6 +322,10 @@ class NER(Task):
         """Score entities as conlleval does."""
         gold = (spans(example.tags or ()) for example in examples)
         return entity_scores(gold, ([entity[:3] for entity in answer] for answer in answers))
+
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Write a row a word, token and tag, and the blank line behind a sentence."""
+        return "".join(f"{word}\t{tag}\n" for word, tag in zip(told["words"], told["tags"], strict=True))
 
     def confusion(
         self, examples: Sequence[Sentence], answers: Sequence[Sequence[Entity]]

@@ -117,8 +117,12 @@ class Task(ABC):
         """Turn what a user typed into an example without its answer. Raises DataError for an empty one."""
 
     @abstractmethod
+    def has_records(self, path: str) -> bool:
+        """Tell a file in the task's own format from lines of plain text."""
+
+    @abstractmethod
     def questions(self, path: str) -> list[Any]:
-        """Read a file of examples without their answers. Raises DataError."""
+        """Read a file of examples without their answers, or of plain text. Raises DataError."""
 
     @abstractmethod
     def tell(self, example: Any, answer: Any, text: str | None = None) -> dict[str, Any]:
@@ -127,6 +131,10 @@ class Task(ABC):
     @abstractmethod
     def show(self, told: Mapping[str, Any]) -> str:
         """Say for people what `tell` says for programs."""
+
+    @abstractmethod
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Say it in the format of the task's files."""
 
     @abstractmethod
     def model(self) -> nn.Module:

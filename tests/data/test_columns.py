@@ -275,9 +275,9 @@ def test_nothing_but_bad_sentences(file: Path):
 
 def test_type_never_seen_in_training(file: Path):
     columns = read(file, "a B-x\n\nb O\nc B-persn\n")
-    check_types(columns, {"x", "persn"})
+    check_types(columns.sentences, {"x", "persn"})
     with pytest.raises(DataError) as caught:
-        check_types(columns, {"x", "person"})
+        check_types(columns.sentences, {"x", "person"})
     assert str(caught.value) == (
         f"{file}:4: found an entity of type 'persn', never seen in training\n"
         "  expected one of 'person', 'x'\n"

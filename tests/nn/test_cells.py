@@ -102,7 +102,9 @@ def test_step_back_equals_central_differences_of_the_equations(name: str) -> Non
     inputs = [tensor.numpy() for tensor in (wx, uh, *state)]
 
     def loss() -> float:
-        return sum(float((s * d.numpy()).sum()) for s, d in zip(EQUATIONS[name](*inputs), dstate, strict=True))
+        return sum(
+            float((s * d.numpy()).sum()) for s, d in zip(EQUATIONS[name](*inputs), dstate, strict=True)
+        )
 
     for x, gradient in zip(inputs, (step.wx, step.uh, *step.state), strict=True):
         for place in np.ndindex(x.shape):
