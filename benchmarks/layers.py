@@ -1,16 +1,18 @@
 """Our recurrent layers beside torch's, timed in turn in one process.
 
-    python benchmarks/layers.py [--json]
+    python benchmarks/layers.py [--json] [--threads N]
 
 Both layers get the same weights and the same input, and must give the same output before a clock is started.
-Each time is the median of repeats taken in turn (ours, torch, ours, torch ...), so that what else the machine
-does falls on both alike. The ratio is torch's time over ours: over 1, we are faster. Losses carry a sign.
+Each time is the median of n repeats taken in turn (ours, torch, ours, torch ...), so that what else the
+machine does falls on both alike. The ratio is torch's time over ours: over 1, we are faster. Losses carry a
+sign.
 
 Letters: T time, B batch, N real steps of the batch, I input, H hidden.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -31,8 +33,9 @@ from elman.nn.layers import LAYERS
 
 RIVALS = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 LOSS = "!"
-SECONDS = 0.9  # for the repeats of one comparison, both sides together
-FEWEST, MOST = 3, 25  # repeats
+SECONDS = 40.0  # for everything, shared among the comparisons that are left; a slow machine repeats less
+MOST = 25  # repeats
+BUSY = 0.5  # load of a core above which a reader is warned
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,12 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """torch's time over ours; over 1, we are faster."""
+        """The time of torch over ours; over 1, we are faster."""
         return self.torch / self.ours
 
 
-def compare(cell: str, shape: Shape, ragged: bool) -> Iterator[Comparison]:
-    """Time forward propagation alone, then with backpropagation.
+def compare(cell: str, shape: Shape, ragged: bool, seconds: float) -> Iterator[Comparison]:
+    """Time forward propagation alone, then with backpropagation, in about `seconds` each.
 
     Raises:
         AssertionError: where the two layers do not give the same output.
@@ -107,7 +110,7 @@ def compare(cell: str, shape: Shape, ragged: bool) -> Iterator[Comparison]:
         torch.autograd.grad(outputs_of(layer, batch), [x, *layer.parameters()], doutputs)
 
     for backward in (False, True):
-        ours, theirs, repeats = medians(layers, forward_and_backward if backward else forward)
+        ours, theirs, repeats = medians(layers, forward_and_backward if backward else forward, seconds)
         yield Comparison(cell, shape, ragged, real_steps, backward, repeats, ours, theirs)
 
 
@@ -118,14 +121,14 @@ def outputs_of(layer: torch.nn.Module, batch: Tensor | PackedSequence) -> Tensor
 
 
 def medians(
-    layers: list[torch.nn.Module], work: Callable[[torch.nn.Module], None]
+    layers: list[torch.nn.Module], work: Callable[[torch.nn.Module], None], seconds: float
 ) -> tuple[float, float, int]:
     """Return the median times of two layers in milliseconds, and how often each was timed."""
+    end = time.perf_counter() + seconds
     for layer in layers:
-        work(layer)
+        work(layer)  # the first time is always slow
     times: list[list[float]] = [[], []]
-    end = time.perf_counter() + SECONDS
-    while len(times[0]) < FEWEST or (len(times[0]) < MOST and time.perf_counter() < end):
+    while not times[0] or (len(times[0]) < MOST and time.perf_counter() < end):
         for layer, taken in zip(layers, times, strict=True):
             start = time.perf_counter()
             work(layer)
@@ -133,12 +136,18 @@ def medians(
     return statistics.median(times[0]), statistics.median(times[1]), len(times[0])
 
 
-def conditions() -> dict[str, str | int]:
-    """Say when and on what this was measured."""
+def load() -> float:
+    """Return how many programs wanted a core in the last minute, as a share of the cores; 0 if not known."""
+    return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2) if hasattr(os, "getloadavg") else 0.0
+
+
+def conditions() -> dict[str, str | int | float]:
+    """Say when and on what this is measured."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
+        "load": load(),
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
     }
@@ -147,7 +156,7 @@ def conditions() -> dict[str, str | int]:
 def table(comparisons: list[Comparison]) -> Table:
     """Set out the comparisons, a line each."""
     shown = Table("cell", "T, B, I, H", "batch", "pass", box=None, pad_edge=False)
-    for name in ("ours ms", "torch ms", "ratio"):
+    for name in ("n", "ours ms", "torch ms", "ratio"):
         shown.add_column(name, justify="right")
     shown.add_column("")
     for c in comparisons:
@@ -156,6 +165,7 @@ def table(comparisons: list[Comparison]) -> Table:
             str(c.shape),
             "ragged" if c.ragged else "padded",
             "forward+backward" if c.backward else "forward",
+            str(c.repeats),
             f"{c.ours:.2f}",
             f"{c.torch:.2f}",
             f"{c.ratio:.2f}",
@@ -168,26 +178,37 @@ def main() -> None:
     """Run all comparisons and print them."""
     parser = argparse.ArgumentParser(description="Time elman's recurrent layers beside torch's.")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads of both sides; torch's choice if absent"
+    )
     arguments = parser.parse_args()
+    if arguments.threads is not None:
+        if arguments.threads < 1:
+            parser.error(f"--threads must be at least 1, got {arguments.threads}")
+        torch.set_num_threads(arguments.threads)
 
+    said = conditions()
     comparisons: list[Comparison] = []
     talk = Console(stderr=True)
     todo = list(product(SHAPES, RIVALS, (False, True)))
-    for shape, cell, ragged in track(
-        todo, "timing", console=talk, transient=True, disable=not talk.is_terminal
-    ):
-        comparisons += compare(cell, shape, ragged)
+    if load() > BUSY:
+        talk.print(f"the machine is busy (load {load()} a core): these ratios will be noisy")
+    end = time.perf_counter() + SECONDS
+    progress = track(todo, "timing", console=talk, transient=True, disable=not talk.is_terminal)
+    for done, (shape, cell, ragged) in enumerate(progress):
+        seconds = (end - time.perf_counter()) / (len(todo) - done) / 2
+        comparisons += compare(cell, shape, ragged, seconds)
 
     if arguments.json:
         rows = [{**asdict(c), "ratio": c.ratio} for c in comparisons]
-        json.dump({**conditions(), "comparisons": rows}, sys.stdout, indent=2)
+        json.dump({**said, "comparisons": rows}, sys.stdout, indent=2)
         print()
         return
     screen = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     screen.print(table(comparisons))
     lost = sum(c.ratio < 1 for c in comparisons)
     screen.print(f"\nratio = torch / ours; {LOSS} torch is faster: {lost} of {len(comparisons)}")
-    screen.print(", ".join(f"{name} {value}" for name, value in conditions().items()))
+    screen.print(", ".join(f"{name} {value}" for name, value in said.items()), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from torch import nn
 
 import elman
 from elman.data.batch import fill
-from elman.data.source import DataError
+from elman.data.source import DataError, read_lines
 from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
 from elman.tasks.task import Task
@@ -106,7 +106,14 @@ class Run:
         ]
 
     def predict_file(self, path: str | Path) -> list[dict[str, Any]]:
-        """Answer the questions in a file. Raises DataError."""
+        """Answer the questions in a file of records, or the lines of plain text. Raises DataError."""
+        if not self.task.has_records(str(path)):
+            texts = [line for _, line in read_lines(path) if line.strip()]
+            if not texts:
+                raise DataError(
+                    str(path), "no text", "a text in each line", "check that this is the file you meant"
+                )
+            return self.predict(texts)
         questions = self.task.questions(str(path))
         return [
             self.task.tell(question, answer)

@@ -17,8 +17,9 @@ from elman.report import Display, write_card
 from elman.run import Run, fingerprint, read_facts
 from elman.storage import DamagedError, read_tensors, write_json, write_tensors, write_whole
 from elman.tasks import find
-from elman.tasks.task import Reading, Settings, Task
+from elman.tasks.task import Reading, Task
 
+FEWEST_BATCHES = 50  # in an epoch: a small file gets smaller batches, or it would be learned too slowly
 DEV_SHARE = 0.1  # of the training examples, when there is no dev file
 
 
@@ -79,8 +80,9 @@ def train(
             display.say(f"warning: {error}\n  it counts as missed")
     run = Run(learned, learned.model(), folder)
     files = {name: Path(file) for name, file in {"train": train, "dev": dev, "test": test}.items() if file}
+    files |= chosen.files()
     if resume and (folder / "run.json").exists():
-        _check_same(folder, task, chosen, files)
+        _check_same(run, files)
     folder.mkdir(parents=True, exist_ok=True)
     run.save_facts(files, [Path(sys.argv[0]).name, *sys.argv[1:]])
 
@@ -109,13 +111,14 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
     task, model, folder = run.task, run.model, run.folder
     examples, settings = readings["train"].examples, task.settings
     lengths = [task.length(example) for example in examples]
+    batch_steps = min(settings.batch_steps, max(1, sum(lengths) // FEWEST_BATCHES))
     plan = Plan(settings.epochs, settings.learning_rate, settings.patience)
     checkpoint, log = _load_checkpoint(folder) if resume else (None, [])
     if checkpoint:
         display.say(f"goes on behind epoch {checkpoint.epoch}")
 
     def batches(epoch: int) -> list[Any]:
-        order = fill(lengths, settings.batch_steps, seed=settings.seed * 1_000_003 + epoch)
+        order = fill(lengths, batch_steps, seed=settings.seed * 1_000_003 + epoch)
         return [task.batch([examples[i] for i in chosen], answers=True) for chosen in order]
 
     with display:
@@ -171,17 +174,17 @@ def _check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def _check_same(folder: Path, task: str, settings: Settings, files: dict[str, Path]) -> None:
+def _check_same(run: Run, files: dict[str, Path]) -> None:
     """Refuse to go on with a run under another task, other settings or other data."""
-    before = read_facts(folder)
-    now: dict[str, Any] = {"task": task, **asdict(settings)}
+    before = read_facts(run.folder)
+    now: dict[str, Any] = {"task": run.task.name, **asdict(run.task.settings)}
     now |= {f"{name} file": fingerprint(path)["sha256"][:12] for name, path in files.items()}
     then: dict[str, Any] = {"task": before["task"], **before["settings"]}
     then |= {f"{name} file": facts["sha256"][:12] for name, facts in before["data"].items()}
     other = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
     if other:
         changes = ", ".join(f"{name} was {then.get(name)}, now {now.get(name)}" for name in other)
-        raise UsageError(f"the run in {folder} cannot go on: {changes}; use the same command as before")
+        raise UsageError(f"the run in {run.folder} cannot go on: {changes}; use the same command as before")
 
 
 def _read(

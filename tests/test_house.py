@@ -1,6 +1,7 @@
 """Law 8: imports go down the floors only, there is no circle, and every list is complete.
 
-The checks are functions of a folder, so that the tests at the end can show each of them a house that is wrong.
+The checks are functions of a folder, so that the tests at the end can show each of them a house that is
+wrong.
 """
 
 import ast
@@ -74,14 +75,16 @@ def modules_of(package: Path) -> dict[str, ast.Module]:
 
 
 def imports(tree: ast.Module, module: str, is_package: bool, known: set[str]) -> Iterator[tuple[int, str]]:
-    """(line, module) of each import, those inside functions too; `from a import b` is a.b where that is a module.
+    """(line, module) of each import, those inside functions too.
 
-    A name that is not a module of ours is one that stands in its package: `from elman import load`.
+    `from a import b` is a.b where that is a module, else a. `elman.__version__` may be known to any floor.
     """
+    version_only = reads_only_the_version(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name
+                if not (alias.name == "elman" and alias.asname is None and version_only):
+                    yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
@@ -89,14 +92,13 @@ def imports(tree: ast.Module, module: str, is_package: bool, known: set[str]) ->
                 up = here[: len(here) - node.level + is_package]
                 base = ".".join([*up, *filter(None, [node.module])])
             for alias in node.names:
-                if base == "elman" and alias.name == "__version__":
-                    continue  # any floor may know the version
                 whole = f"{base}.{alias.name}"
-                yield node.lineno, whole if whole in known else base
+                if whole != "elman.__version__":
+                    yield node.lineno, whole if whole in known else base
 
 
 def reads_only_the_version(tree: ast.Module) -> bool:
-    """Whether a module uses `elman` for nothing but `elman.__version__`, which any floor may know."""
+    """Whether a module that imports `elman` uses it for nothing but `elman.__version__`."""
     names = sum(isinstance(node, ast.Name) and node.id == "elman" for node in ast.walk(tree))
     versions = sum(
         isinstance(node, ast.Attribute)
@@ -118,7 +120,7 @@ def graph(package: Path) -> dict[str, dict[str, int]]:
         found[module] = {
             name: line
             for line, name in imports(tree, module, module in packages, known)
-            if within(name, package.name) and not (name == package.name and reads_only_the_version(tree))
+            if within(name, package.name)
         }
     return found
 
@@ -201,9 +203,12 @@ def _dangers(tree: ast.Module) -> Iterator[tuple[int, str]]:
             whole = ast.unparse(node)
             if whole in ("torch.load", "torch.save", "matplotlib.pyplot"):
                 yield node.lineno, f"uses {whole}"
-        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            if not (isinstance(node.value, ast.Constant) and node.value.value is False):
-                yield node.value.lineno, "allows pickle"
+        elif (
+            isinstance(node, ast.keyword)
+            and node.arg == "allow_pickle"
+            and ast.unparse(node.value) != "False"
+        ):
+            yield node.value.lineno, "allows pickle"
 
 
 def missing(folder: Path, besides: set[str], listed: set[str]) -> set[str]:

@@ -123,8 +123,10 @@ def test_a_file_cut_short_or_grown_is_found(name: str, tmp_path: Path) -> None:
         b'{"sha256": ""}',
         b'{"sha256": "\\ud800"}',
         b"\xff",
-    ]
-    + [b"[" * 100_000, b'{"sha256": "' + b"0" * 64 + b'"}', b'{"sha256": "' + b"\\ud800" * 64 + b'"}'],
+        b"[" * 100_000,
+        b'{"sha256": "' + b"0" * 64 + b'"}',
+        b'{"sha256": "' + b"\\ud800" * 64 + b'"}',
+    ],
 )
 @pytest.mark.parametrize("read", [read_json, read_tensors])
 def test_what_elman_never_wrote_is_a_damaged_file(content: bytes, read: Any, tmp_path: Path) -> None:
@@ -190,7 +192,7 @@ def test_sixty_four_zeros_among_the_facts_survive(tmp_path: Path) -> None:
 
 def test_a_fact_named_as_the_checksum_is_an_error_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match="^facts must have no 'sha256' of their own: the checksum stands there$"
+        ValueError, match=r"^facts must have no 'sha256' of their own: the checksum stands there$"
     ):
         write_json(tmp_path / "f.json", {"sha256": "mine"})
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@
 progress bar, a log, a checkpoint) stands in the body of the caller's loop.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +82,7 @@ class Progress:
     rate: float  # real steps a second
     seconds_left: float  # at this rate, if no early stop
     score: float | None = None  # on dev, at the end of an epoch
-    best: float = -1.0  # the best score so far
+    best: float = -math.inf  # the best score so far
     best_epoch: int = 0
     checkpoint: Checkpoint | None = None  # at the end of an epoch
 
@@ -107,7 +108,7 @@ def fit(
 
     Args:
         model: to be trained in place; it holds the averaged weights of the last epoch at the end.
-        batches: gives the batches (see `Batch`) of an epoch, counted from 1; always equally many.
+        batches: gives the batches (see `Batch`) of an epoch, counted from 1; at least one.
         loss: of a batch, a scalar.
         evaluate: scores the model on dev; the higher the better.
         plan: how long and how fast.
@@ -117,11 +118,9 @@ def fit(
         DivergedError: when the loss or the gradient is not finite.
     """
     parameters: list[Tensor] = list(model.parameters())
-    optimizer = torch.optim.AdamW(
-        parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
     average = [parameter.detach().clone() for parameter in parameters]
-    best, best_epoch, begun, step = -1.0, 0, 0, 0
+    best, best_epoch, begun, step = -math.inf, 0, 0, 0
     if resume is not None:
         _restore(resume.tensors, parameters, average, optimizer)
         best, best_epoch, begun, step = resume.best, resume.best_epoch, resume.epoch, resume.step
@@ -203,13 +202,13 @@ def _assign(parameters: list[Tensor], values: list[Tensor]) -> None:
 def _tensors(
     trained: list[Tensor], average: list[Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
-    """Name everything that the next update depends on."""
+    """Name everything that the next update depends on; copies, for that update would change the originals."""
     tensors = {"random": torch.get_rng_state()}
     for i, (weight, mean) in enumerate(zip(trained, average, strict=True)):
         tensors |= {f"trained.{i}": weight, f"average.{i}": mean}
     for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{i}.{name}": value for name, value in state.items()}
-    return tensors
+    return {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def _restore(
@@ -225,6 +224,6 @@ def _restore(
     for key, value in tensors.items():
         if key.startswith("optimizer."):
             _, i, name = key.split(".", 2)
-            state.setdefault(int(i), {})[name] = value
+            state.setdefault(int(i), {})[name] = value.clone()
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     torch.set_rng_state(tensors["random"])

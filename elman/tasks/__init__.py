@@ -3,8 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from elman.data.source import did_you_mean
-
 if TYPE_CHECKING:
     from elman.tasks.task import Task
 
@@ -18,6 +16,8 @@ class UnknownTaskError(ValueError):
 def find(name: str) -> "type[Task]":
     """Return the task of this name. Raises UnknownTaskError."""
     if name not in TASKS:
+        from elman.data.source import did_you_mean
+
         hint = did_you_mean(name, list(TASKS)) or f"the tasks are: {', '.join(TASKS)}"
         raise UnknownTaskError(f"there is no task {name!r}; {hint}")
     return import_module(f"elman.tasks.{name}").TASK

@@ -49,6 +49,10 @@ class NERSettings(Settings):
     min_count: int = option(1, "words seen less often in training are unknown")
     largest: int = option(50_000, "largest size of the dictionary")
 
+    def files(self) -> dict[str, Path]:
+        """Return the word vectors, if any."""
+        return {"vectors": Path(self.vectors)} if self.vectors else {}
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.min_count < 1 or self.largest < 3:
@@ -216,16 +220,15 @@ class NER(Task):
 
     def has_records(self, path: str) -> bool:
         """Tell columns by their first row: it has a tab, ends in a tag, or is one token (not in a .txt)."""
-        first = next((line.strip() for _, line in read_lines(path) if line.strip()), "")
+        lines = (line.strip() for _, line in read_lines(path))
+        first = next((line for line in lines if line and not line.startswith("#")), "")  # no comment
         if len(first.split()) == 1:
             return not path.endswith(".txt")
         return "\t" in first or is_tag(first.split(" ")[-1])
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts, or plain text, a sentence a line."""
-        if self.has_records(path):
-            return list(read_columns(path, tagged=False).sentences)
-        return [self.question(line) for _, line in read_lines(path) if line.strip()]
+        """Read a CoNLL file, of which only the first column counts."""
+        return list(read_columns(path, tagged=False).sentences)
 
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:
         """Say the entities, their places in `text` counted in characters, and the words' tags in IOB2."""

@@ -31,8 +31,8 @@ class Settings:
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(25, "passes over the training data, at most")
     patience: int = option(8, "epochs without a better dev score before training stops")
-    batch_steps: int = option(400, "real steps in a batch, about")
-    learning_rate: float = option(0.002, "largest learning rate of AdamW")
+    batch_steps: int = option(800, "real steps in a batch, at most; fewer where the training file is small")
+    learning_rate: float = option(0.003, "largest learning rate of AdamW")
     seed: int = option(0, "seed of all that is random")
 
     def __post_init__(self) -> None:
@@ -48,6 +48,10 @@ class Settings:
             raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}")
+
+    def files(self) -> dict[str, Path]:
+        """Return the files, other than the data, that a run with these settings depends on."""
+        return {}
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "Settings":
@@ -122,7 +126,7 @@ class Task(ABC):
 
     @abstractmethod
     def questions(self, path: str) -> list[Any]:
-        """Read a file of examples without their answers, or of plain text. Raises DataError."""
+        """Read a file of examples for which `has_records` holds, without their answers. Raises DataError."""
 
     @abstractmethod
     def tell(self, example: Any, answer: Any, text: str | None = None) -> dict[str, Any]:

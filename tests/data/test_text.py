@@ -42,6 +42,7 @@ def test_a_known_chunk_stays_whole(known: set[str], chunks: list[str]) -> None:
         ("T-cell", ["T", "cell"], ["T-cell"]),  # and so is the hyphen
         ("T-cell", ["T", "-", "cell"], ["T", "-", "cell"]),
         ("T-cell", ["T", "-", "cell", "T-cell"], ["T-cell"]),
+        ("(T-cell)", ["T", "-", "cell", "T-cell"], ["(", "T-cell", ")"]),
         ("U.S.", ["U.S."], ["U.S."]),
         ("(U.S.A)", [], ["(", "U.S.A", ")"]),
         ("", [], []),

@@ -1,4 +1,4 @@
-"""One step of every cell: its equations written anew, and its gradient against autograd and against numbers."""
+"""One step of every cell: its equations written anew, and its gradient against autograd and numbers."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -39,11 +39,7 @@ class Case:
         return [sum(self.batch_sizes[:t]) + b for t in range(self.lengths[b])]
 
     def score(self, b: int, path: Path) -> float:
-        k, moves = (
-            self.tags,
-            [(self.tags, path[0]), *zip(path, path[1:], strict=False), (path[-1], self.tags)],
-        )
-        assert k == moves[0][0]
+        moves = [(self.tags, path[0]), *pairwise(path), (path[-1], self.tags)]
         if not all(self.crf.legal[i, j] for i, j in moves):
             return -math.inf
         return sum(self.crf.transitions[i, j].item() for i, j in moves) + sum(

@@ -85,8 +85,11 @@ def initial(layer: Recurrent, batch: int | None, dtype: torch.dtype = torch.floa
 
 def run(layer: torch.nn.Module, x: Any, hx: tuple[Tensor, ...] | None, **more: Any) -> Run:
     """Call a layer, ours or torch's; the state always as a tuple."""
-    outputs, final = layer(x, hx if hx is None or len(hx) > 1 else hx[0], **more)
-    return getattr(outputs, "data", outputs), final if isinstance(final, tuple) else (final,)
+    given_state: Any = hx[0] if hx is not None and len(hx) == 1 else hx
+    outputs, final = layer(x, given_state, **more)
+    # Not for a tensor: its `data` is cut off from the gradient.
+    outputs = outputs.data if isinstance(outputs, PackedSequence) else outputs
+    return outputs, final if isinstance(final, tuple) else (final,)
 
 
 def gradients(result: Run, leaves: list[Tensor]) -> tuple[Tensor, ...]:
@@ -106,7 +109,7 @@ def difference(ours: torch.nn.Module, theirs: torch.nn.Module, x: Any, leaf: Ten
         torch.manual_seed(5)  # of the dropout's masks
         result = run(layer, x, hx)
         leaves = [leaf, *(hx or ()), *(p for _, p in sorted(layer.named_parameters()))]
-        found.append([result[0], *result[1], *gradients(result, leaves)])
+        found.append([t.detach() for t in (result[0], *result[1], *gradients(result, leaves))])
     assert [t.shape for t in found[0]] == [t.shape for t in found[1]]
     return max(float((a - b).abs().max()) for a, b in zip(*found, strict=True))
 
@@ -313,7 +316,7 @@ def test_a_second_derivative_is_a_clear_error() -> None:
     layer = nn.LSTM(INPUT, HIDDEN)
     x = torch.randn(TIME, INPUT, requires_grad=True)
     (gradient,) = torch.autograd.grad(layer(x)[0].pow(2).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="differentiate twice .*once_differentiable"):
+    with pytest.raises(RuntimeError, match=r"differentiate twice .*once_differentiable"):
         gradient.sum().backward()
 
 
@@ -337,7 +340,7 @@ def test_hidden_state_of_a_single_state_cell_is_a_tensor_and_of_lstm_a_pair() ->
 )
 def test_printed_layer_makes_the_layer(layer: Recurrent, shown: str) -> None:
     assert repr(layer) == shown
-    assert repr(eval(shown, dict(LSTM=nn.LSTM, GRU=nn.GRU, RNN=nn.RNN))) == shown
+    assert repr(eval(shown, {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN})) == shown
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -391,10 +394,10 @@ STATE = torch.zeros(1, BATCH, HIDDEN)
             "proj_size must be from 0 to hidden_size - 1 = 3, got 4",
         ),
         (
-            lambda: nn.RNN(3, 4, nonlinearity="sin"),
+            lambda: nn.RNN(3, 4, nonlinearity="sin"),  # type: ignore[arg-type]
             ValueError,
             "nonlinearity must be 'tanh' or 'relu', got 'sin'",
-        ),  # type: ignore[arg-type]
+        ),
     ],
 )
 def test_wording_of_the_constructors_errors(
@@ -466,7 +469,7 @@ def test_wording_of_errors_in_lengths(lengths: Any, message: str) -> None:
 def test_lengths_beside_a_packed_sequence_are_an_error() -> None:
     packed = PackedSequence(LONG[:, 0], torch.tensor([3, 2]))
     with pytest.raises(
-        ValueError, match="^lengths must be absent for a PackedSequence, which knows its own$"
+        ValueError, match=r"^lengths must be absent for a PackedSequence, which knows its own$"
     ):
         nn.GRU(INPUT, HIDDEN)(packed, lengths=[2, 2, 1])
 

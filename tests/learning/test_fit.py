@@ -1,0 +1,257 @@
+"""The training loop against a loop written here: schedule, averaging, early stop, resuming, divergence."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from elman.learning.fit import Checkpoint, DivergedError, Plan, Progress, fit
+
+PLAN = Plan(epochs=4, learning_rate=0.05, patience=10, averaging=0.8, clip=0.5)
+BATCHES = 3  # an epoch
+
+
+@dataclass(frozen=True)
+class Fake:
+    """A batch of points."""
+
+    x: Tensor
+    y: Tensor
+    places: list[str]
+
+    @property
+    def real_steps(self) -> int:
+        return len(self.x)
+
+
+def batches(epoch: int) -> list[Fake]:
+    generator = torch.Generator().manual_seed(epoch)
+    return [
+        Fake(x, x.sin().sum(1), [f"toy:{epoch}{number}{i}" for i in range(5)])
+        for number in range(BATCHES)
+        for x in [torch.randn(5, 3, generator=generator)]
+    ]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(7)
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(0.3), nn.Linear(8, 1))
+
+
+def loss_of(model: nn.Module, batch: Fake) -> Tensor:
+    return F.mse_loss(model(batch.x).squeeze(1), batch.y)
+
+
+def run(
+    model: nn.Module,
+    plan: Plan = PLAN,
+    *,
+    score: Callable[[], float] = lambda: 0.0,
+    loss: Callable[[Fake], Tensor] | None = None,
+    resume: Checkpoint | None = None,
+) -> Iterator[Progress]:
+    return fit(model, batches, loss or (lambda batch: loss_of(model, batch)), score, plan, resume)
+
+
+def weights(model: nn.Module) -> list[np.ndarray]:
+    return [parameter.detach().numpy().copy() for parameter in model.parameters()]
+
+
+@pytest.mark.parametrize("epochs", [1, 4, 30])
+def test_the_rate_rises_over_the_first_epoch_and_falls_to_zero(epochs: int) -> None:
+    plan = replace(PLAN, epochs=epochs)
+    for position in np.linspace(0, epochs, 23):
+        rise = position if position < 1 else 1
+        assert plan.rate_at(position) == pytest.approx(0.05 * rise * (epochs - position) / epochs)
+
+
+def test_the_first_updates_are_those_of_a_plain_loop() -> None:
+    """AdamW on clipped gradients at the schedule's rate, and the average beside it, all written out."""
+    oracle = network()
+    parameters = list(oracle.parameters())
+    optimizer = torch.optim.AdamW(parameters, weight_decay=PLAN.weight_decay, foreach=False)
+    torch.manual_seed(3)
+    losses, trained = [], []
+    average = weights(oracle)
+    for update in range(10):
+        epoch, number = divmod(update, BATCHES)
+        position = epoch + (number + 0.5) / BATCHES
+        optimizer.param_groups[0]["lr"] = 0.05 * min(1, position) * (1 - position / 4)
+        loss = loss_of(oracle, batches(epoch + 1)[number])
+        optimizer.zero_grad()
+        loss.backward()
+        norm = sum(float((p.grad**2).sum()) for p in parameters if p.grad is not None) ** 0.5
+        for parameter in parameters:
+            assert parameter.grad is not None
+            parameter.grad *= min(1, 0.5 / (norm + 1e-6))
+        optimizer.step()
+        losses.append(loss.item())
+        keep = min(0.8, (update + 1) / (update + 10))
+        average = [keep * mean + (1 - keep) * new for mean, new in zip(average, weights(oracle), strict=True)]
+        trained.append((weights(oracle), average))
+
+    model = network()
+    torch.manual_seed(3)
+    epoch_losses: list[float] = []
+    for progress in run(model):
+        if progress.step > 10:
+            break
+        mean = np.mean(losses[BATCHES * (progress.epoch - 1) : progress.step])
+        assert progress.loss == pytest.approx(mean, abs=1e-6)
+        if progress.score is None:
+            epoch_losses.append(progress.loss)
+        expected = trained[progress.step - 1][progress.score is not None]
+        for ours, theirs in zip(weights(model), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert len(epoch_losses) == 10
+
+
+def test_progress_counts() -> None:
+    seen = list(run(network()))
+    updates = [progress for progress in seen if progress.score is None]
+    ends = [progress for progress in seen if progress.score is not None]
+    assert [p.step for p in updates] == list(range(1, 13))
+    assert [p.epoch for p in ends] == [1, 2, 3, 4]
+    assert [p.position for p in updates] == pytest.approx([n / BATCHES for n in range(1, 13)])
+    assert all((p.checkpoint is not None) == (p.score is not None) for p in seen)
+    assert seen[-1].seconds_left == 0
+
+
+def test_the_model_is_judged_without_dropout_on_its_average() -> None:
+    model, modes = network(), []
+    x = torch.ones(1, 3)
+
+    def score() -> float:
+        modes.append((model.training, torch.is_grad_enabled(), model(x).item()))
+        return 0.0
+
+    ends = [model(x).item() for p in run(model, score=score) if p.score is not None]
+    assert modes == [(False, False, out) for out in ends]
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "epochs", "best"),
+    [
+        ([0.1, 0.3, 0.2, 0.3, 0.4], 2, 4, 2),
+        ([0.1, 0.3, 0.2, 0.4, 0.1], 2, 5, 4),
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 1, 2, 1),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5, 5),
+    ],
+)
+def test_training_stops_after_patience(scores: list[float], patience: int, epochs: int, best: int) -> None:
+    given = iter(scores)
+    plan = replace(PLAN, epochs=5, patience=patience)
+    ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
+    assert [p.score for p in ends] == scores[:epochs]
+    assert (ends[-1].best_epoch, ends[-1].best) == (best, scores[best - 1])
+    assert [p.epoch for p in ends if p.improved][-1] == best
+
+
+def facts(progress: Progress) -> tuple[Any, ...]:
+    """All of it that does not depend on the clock."""
+    p = progress
+    return p.epoch, p.step, p.position, p.loss, p.score, p.best, p.best_epoch, p.improved
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(10, 4), (1, 3)])
+def test_a_resumed_run_is_the_run_that_was_not_stopped(patience: int, epochs: int) -> None:
+    plan = replace(PLAN, patience=patience)
+    scores = {1: 0.2, 2: 0.5, 3: 0.1, 4: 0.3}
+
+    def follow(model: nn.Module, resume: Checkpoint | None) -> list[tuple[tuple[Any, ...], list[np.ndarray]]]:
+        epoch = [0]
+
+        def loss(batch: Fake) -> Tensor:
+            epoch[0] = int(batch.places[0][4])
+            return loss_of(model, batch)
+
+        seen = []
+        for p in run(model, plan, score=lambda: scores[epoch[0]], loss=loss, resume=resume):
+            if p.checkpoint:
+                checkpoints.setdefault(p.epoch, p.checkpoint)
+            seen.append((facts(p), weights(model)))
+        return seen
+
+    checkpoints: dict[int, Checkpoint] = {}
+    unbroken = follow(network(), None)
+    assert sorted(checkpoints) == list(range(1, epochs + 1))
+    for epoch, checkpoint in [*checkpoints.items(), *checkpoints.items()]:  # one may serve twice
+        model = network()
+        nn.init.zeros_(model[0].weight)  # pyright: ignore[reportIndexIssue, reportArgumentType]
+        torch.manual_seed(99)
+        resumed = follow(model, checkpoint)
+        rest = [(f, w) for f, w in unbroken if f[0] > epoch]
+        assert [f for f, _ in resumed] == [f for f, _ in rest]
+        for (_, ours), (_, theirs) in zip(resumed, rest, strict=True):
+            assert all(map(np.array_equal, ours, theirs))
+
+
+def test_a_checkpoint_stays_what_it_was() -> None:
+    kept = [
+        (p.checkpoint, {name: t.clone() for name, t in p.checkpoint.tensors.items()})
+        for p in run(network())
+        if p.checkpoint
+    ]
+    assert len(kept) == 4
+    for checkpoint, then in kept:
+        assert all(torch.equal(tensor, then[name]) for name, tensor in checkpoint.tensors.items())
+
+
+class _Overflow(torch.autograd.Function):
+    """Its value is finite, its gradient is not."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
+        return grad_outputs[0] * torch.inf
+
+
+@pytest.mark.parametrize(
+    ("spoil", "what"),
+    [
+        (lambda loss: loss * torch.nan, "loss of nan"),
+        (lambda loss: loss + torch.inf, "loss of inf"),
+        (_Overflow.apply, "gradient of norm "),
+    ],
+)
+def test_what_is_not_finite_stops_training_and_names_the_lines(
+    spoil: Callable[[Tensor], Tensor], what: str
+) -> None:
+    model = network()
+
+    def loss(batch: Fake) -> Tensor:
+        plain = loss_of(model, batch)
+        return spoil(plain) if batch.places[0] == "toy:210" else plain
+
+    before: list[list[np.ndarray]] = []
+
+    def train() -> None:
+        before.extend(weights(model) for p in run(model, loss=loss) if p.score is None)
+
+    with pytest.raises(DivergedError) as caught:
+        train()
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith(f"training diverged: found a {what}")
+    assert lines[0].endswith(" at update 5, on the batch of toy:210, toy:211, toy:212 and 2 more")
+    assert lines[1:] == [
+        "  expected finite numbers",
+        "  try a smaller --learning-rate, and look at these lines",
+    ]
+    assert len(before) == 4
+    assert all(map(np.array_equal, weights(model), before[-1]))
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(1, "a:1"), (3, "a:1, a:2, a:3"), (4, "a:1, a:2, a:3 and 1 more")]
+)
+def test_places_are_listed(count: int, shown: str) -> None:
+    message = str(DivergedError("loss of nan", 1, [f"a:{n + 1}" for n in range(count)]))
+    assert f"on the batch of {shown}\n" in message

@@ -1,0 +1,406 @@
+"""One battery for every task in `TASKS`, and what a task alone promises."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from elman import training
+from elman.data.batch import unpack
+from elman.data.source import DataError
+from elman.data.tags import may_follow
+from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.nn.layers import LAYERS
+from elman.run import Run
+from elman.tasks import TASKS, UnknownTaskError, find
+from elman.tasks.ner import NER, NERSettings, Tagger
+from elman.tasks.task import Settings, Task
+
+TINY = {
+    "hidden": 16,
+    "layers": 1,
+    "dropout": 0.1,
+    "epochs": 10,
+    "patience": 20,
+    "batch_steps": 60,
+    "learning_rate": 0.05,
+    "seed": 0,
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the battery must be told of a task: how to shorten a file of its sample, and what a user asks."""
+
+    shorten: Callable[[str], str]
+    texts: Sequence[str]
+
+
+CASES = {
+    "ner": Case(
+        shorten=lambda text: "\n\n".join(text.split("\n\n")[:20]) + "\n",
+        texts=["Marie Curie, of Oslo, wrote to Alan Turing.", "x", "a  ferry\tto   Osaka (Japan)"],
+    )
+}
+
+
+def test_every_task_has_its_case() -> None:
+    assert tuple(CASES) == TASKS
+    assert [find(name).name for name in TASKS] == list(TASKS)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A task's shortened sample and a run trained on it."""
+
+    kind: type[Task]
+    case: Case
+    path: Path
+    run: Run
+
+    @property
+    def examples(self) -> Sequence[Any]:
+        return self.kind.read(str(self.path)).examples
+
+
+@pytest.fixture(scope="module", params=TASKS)
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    name = request.param
+    kind, case, folder = find(name), CASES[name], tmp_path_factory.mktemp(name)
+    path = kind.sample(folder)[0]
+    path.write_text(case.shorten(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_draw", lambda *_: None)
+        run = training.train(name, path, dev=path, out=folder / "run", **TINY)
+    return Trained(kind, case, path, run)
+
+
+def near(a: Any, b: Any) -> bool:
+    """Whether two answers are the same, their floats to 1e-6."""
+    if isinstance(a, float):
+        return math.isclose(a, b, abs_tol=1e-6)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(near, a, b))
+    return a == b
+
+
+def test_the_sample_is_read_by_its_reader(trained: Trained, tmp_path: Path) -> None:
+    paths = trained.kind.sample(tmp_path / "new" / "folder")
+    assert len(paths) == 3
+    for path in paths:
+        reading = trained.kind.read(str(path))
+        assert len(reading.examples) > 100
+        assert reading.description.startswith(str(path))
+        assert all(trained.kind.length(trained.run.task, e) > 0 for e in reading.examples)
+
+
+@pytest.mark.slow
+def test_it_learns_a_small_batch_by_heart(trained: Trained) -> None:
+    examples = trained.examples[:8]
+    torch.manual_seed(0)
+    task = trained.kind.learn(trained.examples, trained.kind.settings_type.of({**TINY, "dropout": 0.0}))
+    model = task.model()
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    batch = task.batch(examples, answers=True)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = task.loss(model, batch)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    model.eval()
+    assert task.loss(model, batch).item() < 0.01 * losses[0]
+    assert Run(task, model, Path()).judge(examples)["value"] == 1.0
+
+
+def test_it_learned_something(trained: Trained) -> None:
+    """So that the tests below compare answers that say something."""
+    log = [json.loads(line) for line in (trained.run.folder / "log.jsonl").read_text().splitlines()]
+    assert log[-1]["loss"] < 0.7 * log[0]["loss"]
+    assert trained.run.judge(trained.examples)["value"] > 0.2
+
+
+def test_a_loaded_run_answers_as_the_trained_one(trained: Trained) -> None:
+    loaded = Run.load(trained.run.folder)
+    assert loaded.answers(trained.examples) == trained.run.answers(trained.examples)
+    assert loaded.predict(trained.case.texts) == trained.run.predict(trained.case.texts)
+    assert loaded.evaluate(trained.path) == trained.run.evaluate(trained.path)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_seed_decides_every_bit(trained: Trained, tmp_path: Path) -> None:
+    def model(out: str, seed: int) -> bytes:
+        settings = {**TINY, "seed": seed}
+        run = training.train(
+            trained.run.task.name, trained.path, dev=trained.path, out=tmp_path / out, **settings
+        )
+        return (run.folder / "model.safetensors").read_bytes()
+
+    first = (trained.run.folder / "model.safetensors").read_bytes()
+    torch.rand(5)  # what was drawn before does not matter
+    assert model("same", 0) == first
+    assert model("other", 1) != first
+
+
+def test_alone_as_in_company(trained: Trained) -> None:
+    """Law 2: an example's answer does not depend on those beside it in the batch, nor on their order."""
+    examples = trained.examples
+    together = trained.run.answers(examples)
+    assert any(together)
+    assert near([trained.run.answers([example])[0] for example in examples], together)
+    assert near(trained.run.answers(examples[::-1])[::-1], together)
+
+
+def test_the_loss_is_the_mean_over_examples(trained: Trained) -> None:
+    task, model = trained.run.task, trained.run.model
+    chosen = sorted(trained.examples[:9], key=task.length)
+    with torch.no_grad():
+        alone = [task.loss(model, task.batch([example], answers=True)).item() for example in chosen]
+        together = task.loss(model, task.batch(chosen, answers=True)).item()
+    assert together == pytest.approx(sum(alone) / len(alone), rel=1e-5)
+
+
+def test_a_batch_has_the_real_steps_and_their_places(trained: Trained) -> None:
+    examples = trained.examples[:9]
+    batch = trained.run.task.batch(examples, answers=True)
+    assert batch.real_steps == sum(map(trained.run.task.length, examples))
+    assert len(batch.places) == len(examples)
+    assert all(place.startswith(f"{trained.path}:") for place in batch.places)
+
+
+def test_facts_survive_json(trained: Trained) -> None:
+    task = trained.run.task
+    told = json.dumps(task.facts())
+    again = trained.kind.from_facts(json.loads(told), task.settings)
+    assert json.dumps(again.facts()) == told
+    shapes = [(name, tensor.shape) for name, tensor in task.model().state_dict().items()]
+    assert [(name, tensor.shape) for name, tensor in again.model().state_dict().items()] == shapes
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize("layers", [1, 2])
+def test_every_cell_trains(trained: Trained, cell: str, layers: int, tmp_path: Path) -> None:
+    settings = {**TINY, "cell": cell, "layers": layers, "epochs": 1}
+    run = training.train(
+        trained.run.task.name, trained.path, dev=trained.path, out=tmp_path / "run", **settings
+    )
+    before = trained.kind.learn(trained.examples, run.task.settings).model()
+    assert any(type(module).__name__ == cell.upper() for module in run.model.modules())
+    names = [
+        name for name, parameter in run.model.named_parameters() if "weight_hh" in name and parameter.any()
+    ]
+    assert len(names) >= 2 * layers
+    assert all(torch.isfinite(parameter).all() for parameter in run.model.parameters())
+    assert before.state_dict().keys() == run.model.state_dict().keys()
+
+
+def test_texts_are_answered(trained: Trained) -> None:
+    told = trained.run.predict(trained.case.texts)
+    assert [answer["text"] for answer in told] == list(trained.case.texts)
+    assert json.loads(json.dumps(told)) == told
+    assert all(isinstance(trained.run.task.show(answer), str) for answer in told)
+    assert near([trained.run.predict([text])[0] for text in trained.case.texts], told)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\t"])
+def test_a_text_with_nothing_in_it_is_refused(trained: Trained, text: str) -> None:
+    with pytest.raises(DataError, match="found a text without a word\n  expected a sentence\n  type one"):
+        trained.run.predict(["fine", text])
+
+
+def test_a_file_of_records_is_answered_and_read_back(trained: Trained, tmp_path: Path) -> None:
+    run, task = trained.run, trained.run.task
+    assert task.has_records(str(trained.path))
+    told = run.predict_file(trained.path)
+    assert len(told) == len(trained.examples)
+    written = tmp_path / "told"
+    written.write_text("".join(task.record(answer) + "\n" for answer in told), encoding="utf-8")
+    back = trained.kind.read(str(written)).examples
+    # What was predicted is now what is in the file: the model agrees with itself.
+    assert run.judge(back)["value"] == 1.0
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_file_of_plain_text_is_answered_line_by_line(trained: Trained, end: str, tmp_path: Path) -> None:
+    path = tmp_path / "plain.txt"
+    lines = [*trained.case.texts, "", " "]
+    path.write_bytes((end.join(lines) + end).encode())
+    assert not trained.run.task.has_records(str(path))
+    assert near(trained.run.predict_file(path), trained.run.predict(trained.case.texts))
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_without_a_question_is_refused(trained: Trained, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "nothing"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match="nothing: found"):
+        trained.run.predict_file(path)
+
+
+def test_a_task_that_is_not_there() -> None:
+    with pytest.raises(UnknownTaskError, match="there is no task 'nerr'; did you mean 'ner'"):
+        find("nerr")
+    with pytest.raises(UnknownTaskError, match="there is no task 'x'; the tasks are: ner"):
+        find("x")
+
+
+@pytest.mark.parametrize(
+    ("given", "wording"),
+    [
+        ({"cell": "lsmt"}, "cell must be one of rnn, gru, lstm, got 'lsmt'; did you mean 'lstm'?"),
+        ({"cell": "zzz"}, "cell must be one of rnn, gru, lstm, got 'zzz'"),
+        ({"hidden": 0}, "hidden must be at least 1, got 0"),
+        ({"batch_steps": -1}, "batch_steps must be at least 1, got -1"),
+        ({"dropout": 1.0}, "dropout must be from 0 to less than 1, got 1.0"),
+        ({"learning_rate": math.nan}, "learning_rate must be greater than 0, got nan"),
+        ({"hiden": 3}, "there is no setting 'hiden'; did you mean 'hidden'?"),
+        ({"largest": 2}, "min_count must be at least 1 and largest at least 3, got 1 and 2"),
+    ],
+)
+def test_settings_out_of_range(given: dict[str, Any], wording: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(wording)) as caught:
+        NERSettings.of(given)
+    assert str(caught.value) == wording
+
+
+# ner
+
+
+@pytest.fixture
+def sentences(files: dict[str, Path]) -> Sequence[Any]:
+    return NER.read(str(files["train"])).examples
+
+
+def tagger(task: NER) -> Tagger:
+    model = task.model()
+    model.eval()
+    return model
+
+
+def tiny(**more: Any) -> NERSettings:
+    settings: Settings = NERSettings.of({**TINY, **more})
+    assert isinstance(settings, NERSettings)
+    return settings
+
+
+def test_no_padding_enters_a_batch_of_sentences(sentences: Sequence[Any]) -> None:
+    task = NER.learn(sentences, tiny())
+    lengths = {len(sentence.words) for sentence in sentences}
+    assert len(lengths) > 5
+    batch = task.batch(sentences, answers=True)
+    assert PADDING not in batch.words.data
+    assert PADDING not in batch.characters.data
+    assert len(batch.words.data) == len(batch.spelling) == sum(len(s.words) for s in sentences)
+    for sentence, row in zip(sentences, unpack(batch.words.data, batch.words), strict=True):
+        assert row.tolist() == task.words.numbers(word.lower() for word in sentence.words)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_legal_tags_are_answered(sentences: Sequence[Any], seed: int) -> None:
+    task = NER.learn(sentences, tiny())
+    torch.manual_seed(seed)
+    model = tagger(task)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=1.0)
+    batch = task.batch(sentences)
+    with torch.no_grad():
+        decoded = model.crf.decode(model(batch), batch.words.batch_sizes.tolist())
+    seen = set()
+    for row in unpack(decoded, batch.words):
+        tags = [task.tags[number] for number in row.tolist()]
+        seen |= set(tags)
+        for before, after in pairwise([None, *tags, None]):
+            assert may_follow(before, after, "IOBES")
+    assert len(seen) > 5
+
+
+def test_a_word_is_looked_up_without_case_and_digits(sentences: Sequence[Any]) -> None:
+    task = NER.learn(sentences, tiny())
+    word = next(word for sentence in sentences for word in sentence.words if word.isalpha())
+    question = task.question(f"{word.upper()} 7 qqqq")
+    numbers = task.batch([question]).words.data.tolist()
+    assert numbers[0] == task.words.numbers([word.lower()])[0] != UNKNOWN
+    assert numbers[2] == UNKNOWN
+
+
+def test_vectors_start_the_embedding(sentences: Sequence[Any], tmp_path: Path) -> None:
+    """Of a word of the training file, however it is written, and of one that stands in the vectors only."""
+    known = next(word for sentence in sentences for word in sentence.words if word[1:].islower())
+    path = tmp_path / "vectors.txt"
+    path.write_text(f"{known.upper()} 1 2 3\nzyzzyva 4 5 6.5\n{known} 7 8 9\n", encoding="utf-8")
+    plain, task = NER.learn(sentences, tiny()), NER.learn(sentences, tiny(vectors=str(path)))
+    assert "zyzzyva" not in plain.words
+    assert len(task.words) == len(plain.words) + 1
+    weight = tagger(task).word.weight
+    rows = dict(
+        zip(("known", "new"), weight[task.words.numbers([known.lower(), "zyzzyva"])].tolist(), strict=True)
+    )
+    assert rows == {"known": [1, 2, 3], "new": [4, 5, 6.5]}
+    assert weight.shape == (len(task.words), 3)
+    assert not weight[PADDING].any() or PADDING == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "found"),
+    [
+        ("", "", "an empty file"),
+        ("a 1 2\nb 1 2 3\n", ":2", "3 numbers in 'b 1 2 3'"),
+        ("a 1 2\nb 1\n", ":2", "1 number in 'b 1'"),
+    ],
+)
+def test_bad_vectors(sentences: Sequence[Any], content: str, place: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        NER.learn(sentences, tiny(vectors=str(path)))
+    assert str(caught.value).startswith(f"{path}{place}: found {found}\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "records"),
+    [
+        ("Ada\tB-PER", True),
+        ("Ada NNP B-PER", True),
+        ("Ada", True),
+        ("# id = 1\nAda\tB-PER", True),
+        ("-DOCSTART- -X- O\n\nAda B-PER", True),
+        ("Ada wrote to Charles", False),
+        ("#science is fun\nAda wrote to Charles", False),
+    ],
+)
+def test_columns_are_told_from_plain_text(
+    sentences: Sequence[Any], first: str, records: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_text(first + "\n", encoding="utf-8")
+    task = NER.learn(sentences, tiny())
+    assert task.has_records(str(path)) == records
+
+
+def test_places_in_the_text_are_those_of_the_words(trained: Trained) -> None:
+    text = " Marie  Curie,of\tOslo"
+    (told,) = trained.run.predict([text])
+    assert told["words"] == ["Marie", "Curie", ",", "of", "Oslo"]
+    (told,) = trained.run.predict_file(trained.path)[:1]
+    for entity in told["entities"]:
+        assert told["text"][entity["start"] : entity["stop"]] == entity["text"]
+    task = trained.run.task
+    answer = [(1, 2, "PER", 0.5), (4, 5, "LOC", 0.25)]
+    from elman.tasks.ner import Entity
+
+    told = task.tell(task.question(text), [Entity(*entity) for entity in answer], text)
+    assert told["entities"] == [
+        {"text": "Curie", "type": "PER", "start": 8, "stop": 13, "confidence": 0.5},
+        {"text": "Oslo", "type": "LOC", "start": 17, "stop": 21, "confidence": 0.25},
+    ]
+    assert task.show(told) == " Marie  [Curie | PER 0.50],of\t[Oslo | LOC 0.25]"
+    assert told["tags"] == ["O", "B-PER", "O", "O", "B-LOC"]
