@@ -4,16 +4,22 @@ Nothing heavy is imported before a command needs it: `elman --help` answers at o
 """
 
 import json
+import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from elman import __version__
 from elman.tasks import TASKS
+
+if TYPE_CHECKING:
+    from elman.tasks.task import Task
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
 
@@ -32,9 +38,12 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("elman: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except _ReaderGoneError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's last flush fails
         sys.exit(OK)
+    except OSError as error:  # a folder that cannot be made, a full disk
+        click.echo(f"elman: {error}", err=True)
+        sys.exit(USAGE)
     except Exception as error:
         code = _exit_code(error)
         if code == BUG:
@@ -55,7 +64,34 @@ def _exit_code(error: Exception) -> int:
     return kinds.get((type(error).__module__, type(error).__name__), BUG)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _ReaderGoneError(Exception):
+    """Who read our output has gone, as in `| head`."""
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """Catch a broken pipe before click does, or behind rich: both make it exit code 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGoneError from None
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise _ReaderGoneError from None
+        raise
+
+
+class _Commands(click.Group):
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_go():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="elman")
 def cli() -> None:
     """Recurrent sequence models: raw file in; trained, judged, explained model out."""
@@ -87,13 +123,17 @@ def train() -> None:
     """Train a task on files, or without files on its sample data."""
 
 
-def _train_command(name: str) -> click.Command:
+def _find(name: str) -> "type[Task]":
     from elman.tasks import UnknownTaskError, find
 
     try:
-        kind = find(name)
+        return find(name)
     except UnknownTaskError as error:
         raise click.UsageError(str(error)) from None
+
+
+def _train_command(name: str) -> click.Command:
+    kind = _find(name)
     options: list[click.Parameter] = []
     for setting in fields(kind.settings_type):
         flag = "--" + setting.name.replace("_", "-")
@@ -173,7 +213,7 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
             told += trained.predict([line.rstrip("\n")])
             if not as_json:
                 click.echo(show(told.pop()))
-    elif len(texts) == 1 and Path(texts[0]).exists():
+    elif len(texts) == 1 and _is_path(texts[0]):
         told = trained.predict_file(texts[0])
         if trained.task.has_records(texts[0]):
             show = trained.task.record
@@ -186,14 +226,19 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         click.echo(show(answer))
 
 
+def _is_path(text: str) -> bool:
+    try:
+        return text != "" and Path(text).exists()
+    except OSError:  # longer than a path may be
+        return False
+
+
 @cli.command()
-@click.argument("task", type=click.Choice(TASKS))
+@click.argument("task")
 @click.argument("folder", type=click.Path(path_type=Path))
 def sample(task: str, folder: Path) -> None:
     """Write a task's sample data into a folder."""
-    from elman.tasks import find
-
-    for path in find(task).sample(folder):
+    for path in _find(task).sample(folder):
         click.echo(path)
 
 

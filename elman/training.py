@@ -72,6 +72,8 @@ def train(
 
     torch.manual_seed(chosen.seed)
     learned = kind.learn(readings["train"].examples, chosen)
+    for remark in learned.remarks:
+        display.say(remark)
     learned.check(readings["dev"].examples)
     if "test" in readings:
         try:
@@ -162,9 +164,11 @@ def _draw(
 
 def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder in which something would be overwritten, before any work is done."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"out must be a folder, and {folder} is a file")
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {"sample"}:
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"out must be a folder, and {path} is a file")
+    # A part of run.json is what a run leaves that was killed as it wrote its first file.
+    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {"sample", ".run.json.part"}:
         return
     if not (folder / "run.json").exists():
         raise UsageError(f"{folder} is not empty; name another folder with --out")
@@ -223,10 +227,14 @@ def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, An
     tensors, facts = read_tensors(path)
     checkpoint = Checkpoint(tensors, **facts)
     try:
-        rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    except (OSError, ValueError) as error:
-        raise DamagedError(folder / "log.jsonl", str(error)) from None
-    return checkpoint, [row for row in rows if row["epoch"] <= checkpoint.epoch]
+        text = (folder / "log.jsonl").read_text()
+        rows = [json.loads(line) for line in text.splitlines()][: checkpoint.epoch]
+        told = [row["epoch"] for row in rows if {"loss", "score"} <= row.keys()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedError(folder / "log.jsonl", f"no JSON objects in its lines ({error})") from None
+    if told != list(range(1, checkpoint.epoch + 1)):
+        raise DamagedError(folder / "log.jsonl", f"it does not tell of every epoch up to {checkpoint.epoch}")
+    return checkpoint, rows
 
 
 def _save_checkpoint(folder: Path, progress: Progress, log: list[dict[str, Any]]) -> None:

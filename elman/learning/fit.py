@@ -169,6 +169,8 @@ def fit(
         assert progress is not None, "an epoch without batches"
 
         trained = [parameter.detach().clone() for parameter in parameters]
+        if not all(bool(torch.isfinite(weight).all()) for weight in average):
+            raise DivergedError("weight that is no number", step, todo[-1].places)
         _assign(parameters, average)
         model.eval()
         with torch.no_grad():

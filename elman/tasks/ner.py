@@ -126,7 +126,7 @@ class Tagger(nn.Module):
         numbers = batch.words.data
         if self.training:
             count = self.word_counts[numbers]
-            numbers = numbers.masked_fill(torch.rand_like(count) < 0.25 / (0.25 + count), UNKNOWN)
+            numbers = numbers.masked_fill(torch.rand_like(count) < 0.5 / (0.5 + count), UNKNOWN)
         characters = PackedSequence(self.character(batch.characters.data), *batch.characters[1:])
         _, state = self.speller(characters)
         last = state[0] if isinstance(state, tuple) else state  # [2, M, SPELLING_SIZE]
@@ -190,6 +190,7 @@ class NER(Task):
         word_size = vectors.rows.shape[1] if vectors else WORD_SIZE
         task = cls(settings, words, characters, types, word_size)
         task._seen, task._vectors = seen, vectors
+        task.remarks = (vectors.describe(),) if vectors else ()
         return task
 
     def facts(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Settings:
     hidden: int = option(200, "size of the hidden state, in each direction")
     layers: int = option(1, "recurrent layers")
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(25, "passes over the training data, at most")
+    epochs: int = option(16, "passes over the training data, at most")
     patience: int = option(8, "epochs without a better dev score before training stops")
     batch_steps: int = option(800, "real steps in a batch, at most; fewer where the training file is small")
     learning_rate: float = option(0.003, "largest learning rate of AdamW")
@@ -46,6 +46,8 @@ class Settings:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}")
 
@@ -87,6 +89,7 @@ class Task(ABC):
     unit: ClassVar[str]  # of a sequence's length
     settings_type: ClassVar[type[Settings]]
     settings: Settings
+    remarks: tuple[str, ...] = ()  # what the user should know of what was learned
 
     @classmethod
     @abstractmethod

@@ -8,7 +8,7 @@ from elman.learning.baselines import MostFrequent, train_classifier, windows
 
 
 def test_most_frequent_label() -> None:
-    answer = MostFrequent([("a", 1), ("a", 2), ("a", 2), ("b", 3), ("c", 3), ("d", 3)])
+    answer = MostFrequent[str, int]([("a", 1), ("a", 2), ("a", 2), ("b", 3), ("c", 3), ("d", 3)])
     assert [answer(symbol) for symbol in "ab"] == [2, 3]
     assert answer("never seen") == 3
 
