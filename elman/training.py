@@ -99,6 +99,8 @@ def train(
         }
     log = _train(run, readings, display, resume)
     run.load_weights()
+    learned.calibrate(run.model, lambda: run.judge(readings["dev"].examples)["value"])
+    run.save_weights()
     answers = {part: run.answers(reading.examples) for part, reading in judged.items()}
     metrics = {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
     metrics["baselines"] = baselines

@@ -401,3 +401,28 @@ def test_places_in_the_text_are_those_of_the_words(trained: Trained) -> None:
     ]
     assert task.show(told) == " Marie  [Curie | PER 0.50],of\t[Oslo | LOC 0.25]"
     assert told["tags"] == ["O", "B-PER", "O", "O", "B-LOC"]
+
+
+def test_ner_eagerness_is_the_one_that_scores_best_on_dev(trained: Path) -> None:
+    run = elman.load(trained)
+    model: Any = run.model
+    asked = []
+
+    def judge() -> float:
+        asked.append(model.eagerness.item())
+        return -abs(model.eagerness.item() - 0.8)
+
+    run.task.calibrate(model, judge)
+    assert asked == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
+    assert model.eagerness.item() == 0.75
+
+
+def test_ner_more_eagerness_finds_more_words(trained: Path, files: dict[str, Path]) -> None:
+    run = elman.load(trained)
+    model: Any = run.model
+    examples = run.task.read(str(files["train"])).examples
+    found = []
+    for eagerness in (-100.0, 0.0, 100.0):
+        model.eagerness.fill_(eagerness)
+        found.append(sum(entity.stop - entity.start for answer in run.answers(examples) for entity in answer))
+    assert found[0] == 0 < found[1] < found[2] == sum(len(example.words) for example in examples)

@@ -164,6 +164,10 @@ class Task(ABC):
         """Return the model's answer to each example of the batch, in the batch's order."""
 
     @abstractmethod
+    def calibrate(self, model: Any, judge: Callable[[], float]) -> None:
+        """Set what is chosen after training, by what `judge` says of the model on dev."""
+
+    @abstractmethod
     def metric(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score answers: {"metric": ..., "value": ..., and the rest of its figures}."""
 
