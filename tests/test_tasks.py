@@ -403,26 +403,26 @@ def test_places_in_the_text_are_those_of_the_words(trained: Trained) -> None:
     assert told["tags"] == ["O", "B-PER", "O", "O", "B-LOC"]
 
 
-def test_ner_eagerness_is_the_one_that_scores_best_on_dev(trained: Path) -> None:
-    run = elman.load(trained)
-    model: Any = run.model
+def test_the_eagerness_is_the_one_that_scores_best_on_dev(sentences: Sequence[Any]) -> None:
+    task = NER.learn(sentences, tiny())
+    model = tagger(task)
     asked = []
 
     def judge() -> float:
         asked.append(model.eagerness.item())
         return -abs(model.eagerness.item() - 0.8)
 
-    run.task.calibrate(model, judge)
+    task.calibrate(model, judge)
     assert asked == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2]
     assert model.eagerness.item() == 0.75
 
 
-def test_ner_more_eagerness_finds_more_words(trained: Path, files: dict[str, Path]) -> None:
-    run = elman.load(trained)
-    model: Any = run.model
-    examples = run.task.read(str(files["train"])).examples
+def test_more_eagerness_finds_more_words(sentences: Sequence[Any], tmp_path: Path) -> None:
+    task = NER.learn(sentences, tiny())
+    model = tagger(task)
     found = []
     for eagerness in (-100.0, 0.0, 100.0):
         model.eagerness.fill_(eagerness)
-        found.append(sum(entity.stop - entity.start for answer in run.answers(examples) for entity in answer))
-    assert found[0] == 0 < found[1] < found[2] == sum(len(example.words) for example in examples)
+        answers = Run(task, model, tmp_path).answers(sentences)
+        found.append(sum(entity.stop - entity.start for answer in answers for entity in answer))
+    assert found[0] == 0 < found[1] < found[2] == sum(len(sentence.words) for sentence in sentences)
