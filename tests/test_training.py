@@ -363,7 +363,8 @@ def test_the_log_and_the_checkpoint_tell_of_the_best_epoch(trained: Path, settin
     best = max(row["score"] for row in log)
     assert best > 0
     assert log[-1]["best"] == best
-    assert json.loads((trained / "metrics.json").read_text())["dev"]["value"] == best
+    # What is chosen on dev after training can only better its score.
+    assert json.loads((trained / "metrics.json").read_text())["dev"]["value"] >= best
     facts = read_json(trained / "checkpoint.json")
     assert (facts["epoch"], facts["best"]) == (settings["epochs"], best)
     assert log[facts["best_epoch"] - 1]["score"] == best
@@ -383,8 +384,8 @@ def test_the_best_weights_are_kept(
 
     monkeypatch.setattr(training, "fit", scripted)
     train("ner", files["train"], dev=files["dev"], out=tmp_path, **settings)
-    held = elman.load(tmp_path).model.state_dict()
-    same = [all(torch.equal(held[name], tensor) for name, tensor in weights.items()) for weights in kept]
+    held = dict(elman.load(tmp_path).model.named_parameters())
+    same = [all(torch.equal(tensor, weights[name]) for name, tensor in held.items()) for weights in kept]
     assert same == [False, True, False, False]
     assert "Trained for 4 epochs; the weights are those of epoch 2" in (tmp_path / "README.md").read_text()
 

@@ -1,7 +1,7 @@
 """Splits plain text into words as the training data splits it, and remembers where each word stood."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -38,3 +38,17 @@ def split_words(text: str, known: Callable[[str], bool]) -> list[Word]:
                 pieces = [compound]
             words += [Word(piece[0], *piece.span()) for piece in pieces]
     return words
+
+
+def places_of(words: Sequence[str], text: str) -> list[tuple[int, int]]:
+    """Find each word behind the one before it, and return where it starts and stops.
+
+    >>> places_of(["to", "be", "to"], "to be (to)")
+    [(0, 2), (3, 5), (7, 9)]
+    """
+    places, position = [], 0
+    for word in words:
+        start = text.index(word, position)
+        position = start + len(word)
+        places.append((start, position))
+    return places

@@ -1,8 +1,10 @@
 """The metrics of the field, each equal to its reference implementation, each saved with its signature."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import numpy as np
 
 Entity = tuple[int, int, str]  # first word, word after the last, type
 
@@ -40,6 +42,20 @@ def entity_scores(gold: Iterable[Iterable[Entity]], predicted: Iterable[Iterable
         },
         "signature": ENTITY_SIGNATURE,
     }
+
+
+def confusion(
+    gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]
+) -> tuple[list[str], np.ndarray]:
+    """Count how often one label was taken for another.
+
+    Returns:
+        `labels` and whatever others occur, K of them; the counts [K, K], gold in rows, predicted in columns.
+    """
+    number = {label: i for i, label in enumerate([*labels, *sorted({*gold, *predicted} - {*labels})])}
+    counts = np.zeros((len(number), len(number)), dtype=int)
+    np.add.at(counts, ([number[label] for label in gold], [number[label] for label in predicted]), 1)
+    return list(number), counts
 
 
 def _rates(correct: int, predicted: int, gold: int) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from elman.data.batch import pack, unpack
 from elman.data.columns import Sentence, check_types, read_columns
 from elman.data.source import DataError, read_lines
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
-from elman.data.text import split_words
+from elman.data.text import places_of, split_words
 from elman.data.vectors import Vectors, read_vectors
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import MostFrequent, train_classifier, windows
-from elman.learning.metrics import entity_scores
+from elman.learning.metrics import confusion, entity_scores
 from elman.nn.crf import CRF
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, OneToOne
@@ -240,14 +240,10 @@ class NER(Task):
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:
         """Say the entities, their places in `text` counted in characters, and the words' tags in IOB2."""
         text = " ".join(example.words) if text is None else text
-        starts, position = [], 0
-        for word in example.words:
-            starts.append(text.index(word, position))
-            position = starts[-1] + len(word)
+        places = places_of(example.words, text)
         entities = []
         for entity in answer:
-            start, last = starts[entity.start], entity.stop - 1
-            stop = starts[last] + len(example.words[last])
+            start, stop = places[entity.start][0], places[entity.stop - 1][1]
             entities.append(
                 {
                     "text": text[start:stop],
@@ -351,18 +347,9 @@ class NER(Task):
         self, examples: Sequence[Sentence], answers: Sequence[Sequence[Entity]]
     ) -> tuple[list[str], np.ndarray]:
         """Count words by the type of the entity that they belong to, O where they belong to none."""
-        labels = ["O", *self.types]
-        labels += sorted({s.type for e in examples for s in spans(e.tags or ())} - set(labels))
-        counts = np.zeros((len(labels), len(labels)), dtype=int)
-        for example, answer in zip(examples, answers, strict=True):
-            kinds = []
-            for entities in (spans(example.tags or ()), answer):
-                kind = np.zeros(len(example.words), dtype=int)
-                for entity in entities:
-                    kind[entity.start : entity.stop] = labels.index(entity.type)
-                kinds.append(kind)
-            np.add.at(counts, tuple(kinds), 1)
-        return labels, counts
+        gold = [kind for e in examples for kind in _kinds(e, spans(e.tags or ()))]
+        given = [kind for e, answer in zip(examples, answers, strict=True) for kind in _kinds(e, answer)]
+        return confusion(gold, given, ["O", *self.types])
 
     def baselines(
         self, train: Sequence[Sentence]
@@ -394,6 +381,13 @@ class NER(Task):
 def normal(word: str) -> str:
     """Return a word as the dictionary has it: lower case, every digit 0. The characters keep the rest."""
     return re.sub(r"\d", "0", word.lower())
+
+
+def _kinds(sentence: Sentence, entities: Sequence[Span | Entity]) -> list[str]:
+    kinds = ["O"] * len(sentence.words)
+    for entity in entities:
+        kinds[entity.start : entity.stop] = [entity.type] * (entity.stop - entity.start)
+    return kinds
 
 
 def _in_iobes(sentence: Sentence) -> list[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from elman.data.columns import read_columns
 from elman.data.tags import Scheme, Span, encode, spans
-from elman.learning.metrics import Entity, entity_scores
+from elman.learning.metrics import Entity, confusion, entity_scores
 
 WNUT = Path(__file__).parents[2].parent / "shared" / "data" / "ner" / "wnut17"
 TYPES = ("LOC", "PER")
@@ -159,6 +159,12 @@ def test_a_rate_with_nothing_to_count_is_zero(
     for figures in (judged, *judged["per_type"].values()):
         values = [value for value in figures.values() if isinstance(value, float)]
         assert values == [0.0, 0.0, 0.0]
+
+
+def test_confusion_counts_what_was_taken_for_what() -> None:
+    labels, counts = confusion(["O", "x", "x", "z"], ["O", "x", "O", "y"], ["O", "x"])
+    assert labels == ["O", "x", "y", "z"]
+    assert counts.tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]]
 
 
 def test_an_entity_said_twice_counts_once() -> None:
