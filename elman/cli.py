@@ -243,6 +243,28 @@ def sample(task: str, folder: Path) -> None:
 
 
 @cli.command()
+@click.option("--only", type=click.Choice(["sequences", "ragged", "step"]), help="measure one section alone")
+@click.option("--threads", type=click.IntRange(min=1), help="of everyone [one, and then as torch chooses]")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0),
+    default=120.0,
+    show_default=True,
+    help="time for everything; slow machines and large shapes take more",
+)
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def bench(only: str | None, threads: int | None, seconds: float, as_json: bool) -> None:
+    """Time the recurrent layers beside torch, ONNX Runtime and Keras."""
+    from elman.bench import measure
+
+    report = measure(only, threads, seconds)
+    if as_json:
+        _print_json(report.facts())
+        return
+    click.echo(report.text())
+
+
+@cli.command()
 def tasks() -> None:
     """List the tasks: shape, file formats, metric."""
     from rich.console import Console

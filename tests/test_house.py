@@ -19,7 +19,15 @@ PACKAGE = Path(elman.__file__).parent
 # Each floor's modules, a name standing for all that is below it too. The longest name that fits decides.
 FLOORS = {
     6: ("elman", "elman.cli"),
-    5: ("elman.training", "elman.report", "elman.plots", "elman.export", "elman.serve", "elman.draw"),
+    5: (
+        "elman.bench",
+        "elman.training",
+        "elman.report",
+        "elman.plots",
+        "elman.export",
+        "elman.serve",
+        "elman.draw",
+    ),
     4: ("elman.run",),
     3: ("elman.tasks",),
     2: ("elman.nn", "elman.learning"),

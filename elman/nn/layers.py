@@ -39,12 +39,20 @@ class Recurrent(nn.Module):
         device: where the parameters live.
         dtype: their type.
 
+    Attributes:
+        checkpoint_every: keep states only every so many steps while training, and find what lies between them again
+            on the way back: the same gradient in less memory. "auto" is about the square root of T.
+        detach_every: let no gradient go back across a step whose number is a multiple of this: truncated
+            backpropagation through time.
+
     Raises:
         ValueError: for a size, a dropout or an input that does not fit.
         TypeError: for an argument of another type.
     """
 
     weight_ih_l0: Tensor
+    checkpoint_every: int | Literal["auto"] | None = None
+    detach_every: int | None = None
 
     def __init__(
         self,
@@ -156,7 +164,7 @@ class Recurrent(nn.Module):
                 raise ValueError("lengths must be absent for a PackedSequence, which knows its own")
             order, back = input.sorted_indices, input.unsorted_indices
             outputs, final = self._run(
-                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes.tolist()
+                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes
             )
             final = _permuted(final, back)
             return PackedSequence(outputs, input.batch_sizes, order, back), self._as_given(final)
@@ -173,7 +181,7 @@ class Recurrent(nn.Module):
         steps = data.reshape(time * batch, *data.shape[2:])  # [T*B, I]
         if lengths is None:
             state = self._states(hx, batch, batched, None)
-            outputs, final = self._run(steps, state, [batch] * time)
+            outputs, final = self._run(steps, state, torch.full((time,), batch))
         else:
             packing = _Packing(_checked_lengths(lengths, time, batch), time, data.device)
             state = self._states(hx, batch, batched, packing.order)
@@ -185,27 +193,34 @@ class Recurrent(nn.Module):
             return outputs.squeeze(1), self._as_given(tuple(s.squeeze(1) for s in final))
         return outputs.transpose(0, 1) if self.batch_first else outputs, self._as_given(final)
 
-    def _run(self, x: Tensor, state: State, batch_sizes: list[int]) -> tuple[Tensor, State]:
+    def _run(self, x: Tensor, state: State, batch_sizes: Tensor) -> tuple[Tensor, State]:
         """Run all layers over packed steps [N, I]; `state` and the state returned are [L*D, B, ...]."""
         finals = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
                 x = F.dropout(x, self.dropout, self.training)
-            outputs = []
-            for suffix in self._suffixes(layer):
-                initial = tuple(s[len(finals)] for s in state)
-                reverse = suffix.endswith("_reverse")
-                out, final = unroll(
-                    self.cell, self._weights(suffix), x, initial, batch_sizes, reverse=reverse
-                )
-                outputs.append(out)
-                finals.append(final)
-            x = torch.cat(outputs, 1) if len(outputs) > 1 else outputs[0]
-        return x, tuple(torch.stack(states) for states in zip(*finals, strict=True))
+            directions = slice(layer * self.num_directions, (layer + 1) * self.num_directions)
+            x, final = unroll(
+                self.cell,
+                [self._weights(suffix) for suffix in self._suffixes(layer)],
+                x,
+                tuple(s[directions] for s in state),
+                batch_sizes,
+                checkpoint_every=self._checkpoint_steps(len(batch_sizes)),
+                detach_every=self.detach_every,
+            )
+            finals.append(final)
+        return x, finals[0] if len(finals) == 1 else tuple(map(torch.cat, zip(*finals, strict=True)))
+
+    def _checkpoint_steps(self, time: int) -> int | None:
+        return math.isqrt(time) + 1 if self.checkpoint_every == "auto" else self.checkpoint_every
 
     def _weights(self, suffix: str) -> Weights:
-        names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
-        return Weights(*(getattr(self, name + suffix, None) for name in names))  # type: ignore[arg-type]
+        biases = (getattr(self, f"bias_{name}{suffix}") if self.bias else None for name in ("ih", "hh"))
+        projection = getattr(self, f"weight_hr{suffix}") if self.proj_size else None
+        return Weights(
+            getattr(self, f"weight_ih{suffix}"), getattr(self, f"weight_hh{suffix}"), *biases, projection
+        )
 
     def _check_input(self, data: Tensor) -> bool:
         """Return whether `data` stands for one-hot vectors. Raises ValueError where it does not fit."""
@@ -341,7 +356,7 @@ class _Packing:
     def __init__(self, lengths: Tensor, time: int, device: torch.device) -> None:
         self.order = lengths.argsort(descending=True, stable=True)  # [B]
         alive = torch.arange(time)[:, None] < lengths[self.order]  # [T, B]
-        self.batch_sizes = [n for n in alive.sum(1).tolist() if n]
+        self.batch_sizes = alive.sum(1)[: int(lengths.max()) if len(lengths) else 0]  # [T], none of them 0
         step, row = alive.nonzero(as_tuple=True)
         self.order, row = self.order.to(device), row.to(device)
         self.index = step.to(device) * len(lengths) + self.order[row]  # [N] into [T*B]

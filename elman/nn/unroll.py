@@ -1,5 +1,8 @@
 """Forward propagation and backpropagation through time, written out once for every cell.
 
+`_Unroll` is the definition: plain steps in torch operations, which the kernels of `csrc/` are measured by. Where a
+kernel fits (`elman.nn.kernels`), `unroll` takes that; off the CPU it takes torch's own.
+
 Sequences are packed, as torch's `PackedSequence` packs them: longest first, and then all first steps, all
 second steps, and so on. Step t is alive in the first `batch_sizes[t]` rows, so a batch costs its real steps
 and nothing else, and no mask exists anywhere.
@@ -15,8 +18,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
-from elman.nn.cells import Cell, State
+from elman.nn.cells import GRU, LSTM, RNN, Cell, State
+from elman.nn.fused import WEIGHTS, Plan, unroll_fused
+from elman.nn.kernels import find, reason, say_once
 
 
 class Weights(NamedTuple):
@@ -31,33 +37,96 @@ class Weights(NamedTuple):
 
 def unroll(
     cell: Cell,
-    weights: Weights,
+    weights: Sequence[Weights],
     x: Tensor,
     state: State,
-    batch_sizes: Sequence[int],
+    batch_sizes: Tensor | Sequence[int],
     *,
-    reverse: bool = False,
+    checkpoint_every: int | None = None,
+    detach_every: int | None = None,
 ) -> tuple[Tensor, State]:
-    """Carry `cell` along packed sequences, left to right or, with `reverse`, right to left.
+    """Carry `cell` along packed sequences, left to right, and with a second set of weights right to left too.
 
     Args:
         cell: what one step computes.
-        weights: of its two products.
+        weights: of its two products, in each direction: D is 1 or 2.
         x: the inputs, packed, [N, I]; or integers [N] that stand for one-hot vectors: their product with W
             is a look-up of its columns.
-        state: the initial state, longest sequence first, [B, P] for h and [B, H] for the others. Rows past
+        state: the initial state, longest sequence first, [D, B, P] for h and [D, B, H] for the others. Rows past
             `batch_sizes[0]` belong to sequences of length 0 and come back unchanged.
         batch_sizes: how many sequences are alive at each step; T numbers that never grow, with sum N.
-        reverse: start each sequence at its own end.
+        checkpoint_every: keep states only every so many steps, and find the gates between them again on the way
+            back: the same gradient in less memory. None keeps all.
+        detach_every: let no gradient pass from a step to the one before it where the later one's number is a
+            multiple of this (truncated backpropagation through time). None lets all pass.
 
     Returns:
-        The outputs, packed, [N, P], and the final state, shaped as the initial one.
+        The outputs, packed, both directions side by side, [N, D*P], and the final state, shaped as the initial one.
 
-    The gradient is our own (`_Unroll.backward`); it can be taken once, not twice.
+    The gradient is our own; it can be taken once, not twice. A sequence that goes right to left starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
-    outputs, *final = _Unroll.apply(cell, tuple(batch_sizes), reverse, x, *weights, *state)
-    return outputs, tuple(final)
+    sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
+    dtype = weights[0].ih.dtype
+    projected = weights[0].hr is not None
+    plan = Plan(sizes, len(x), len(weights), checkpoint_every, detach_every)
+    if x.device.type == "cpu" and not projected:
+        kernels = find(cell, dtype)
+        if kernels is not None:
+            flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
+            return unroll_fused(kernels, plan, x, flat, state)
+        say_once(f"recurrent layers run as plain torch operations, which are slower: {reason(cell, dtype)}")
+    elif _torch_has(cell, dtype, plan) and x.is_floating_point():
+        where = "with projected outputs" if projected else f"on {x.device.type}"
+        say_once(f"{where}, recurrent layers run in torch's own kernels")
+        return _torch_unroll(cell, weights, x, state, sizes)
+    else:
+        say_once("recurrent layers run as plain torch operations, which are slower: XXX")
+    ways = [_plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)]
+    outputs, finals = zip(*ways, strict=True)
+    return torch.cat(outputs, 1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+
+def _plain_unroll(
+    cell: Cell, weights: Weights, x: Tensor, state: State, plan: Plan, reverse: bool
+) -> tuple[Tensor, State]:
+    """Go one way in plain steps, span by span."""
+    spans = plan.spans[::-1] if reverse else plan.spans
+    outputs = []
+    for span in spans:
+        cut = plan.detached(span, int(reverse))
+        if cut:
+            state = tuple(torch.cat((s[:cut].detach(), s[cut:])) for s in state)
+        arguments = (cell, plan.batch_sizes[span.t0 : span.t1].tolist(), reverse, x[span.n0 : span.n1])
+        if plan.checkpoint_every:
+            out, *after = checkpoint(_Unroll.apply, *arguments, *weights, *state, use_reentrant=False)  # type: ignore
+        else:
+            out, *after = _Unroll.apply(*arguments, *weights, *state)
+        outputs.append(out)
+        state = tuple(after)
+    return torch.cat(outputs[::-1] if reverse else outputs), state
+
+
+def _torch_has(cell: Cell, dtype: torch.dtype, plan: Plan) -> bool:
+    return isinstance(cell, (RNN, GRU, LSTM)) and dtype.is_floating_point and len(plan.spans) == 1
+
+
+def _torch_unroll(
+    cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor
+) -> tuple[Tensor, State]:
+    """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0."""
+    if not len(x):
+        return x.new_empty(0, len(weights) * weights[0].hh.shape[1]), state
+    name = f"rnn_{cell.nonlinearity}" if isinstance(cell, RNN) else type(cell).__name__.lower()
+    alive = int(batch_sizes[0])
+    flat = [weight for direction in weights for weight in direction if weight is not None]
+    first = tuple(s[:, :alive].contiguous() for s in state)
+    hx = first if len(first) > 1 else first[0]
+    biased = weights[0].bias_ih is not None
+    outputs, *final = getattr(torch._VF, name)(
+        x, batch_sizes, hx, flat, biased, 1, 0.0, torch.is_grad_enabled(), len(weights) == 2
+    )
+    return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
 
 
 class _Unroll(torch.autograd.Function):
@@ -65,7 +134,7 @@ class _Unroll(torch.autograd.Function):
     def forward(
         ctx: Any,
         cell: Cell,
-        batch_sizes: tuple[int, ...],
+        batch_sizes: Sequence[int],
         reverse: bool,
         x: Tensor,
         w_ih: Tensor,

@@ -1,0 +1,127 @@
+// Vectors of numbers: the one file that knows of instruction sets.
+//
+// Vectors are the compiler's own (GCC and Clang have + - * / < ?: on them); only the fused multiply-add, on which
+// the speed of every product hangs, is an intrinsic. Nothing here depends on which elements share a vector, and
+// the compiler may not contract or reorder (-ffp-contract=off), so an element's value is the same in every
+// place of every vector.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace elman {
+
+#if defined(__AVX512F__)
+constexpr int VECTOR_BYTES = 64;
+constexpr int TILE_ROWS = 8;  // rows of a tile of accumulators; with 2 vectors in each it fills the registers
+#elif defined(__AVX2__) && defined(__FMA__)
+constexpr int VECTOR_BYTES = 32;
+constexpr int TILE_ROWS = 6;
+#elif defined(__aarch64__)
+constexpr int VECTOR_BYTES = 16;
+constexpr int TILE_ROWS = 8;
+#else
+constexpr int VECTOR_BYTES = 16;
+constexpr int TILE_ROWS = 6;
+#endif
+
+typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
+typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
+typedef int32_t Ints __attribute__((vector_size(VECTOR_BYTES)));
+typedef int64_t Longs __attribute__((vector_size(VECTOR_BYTES)));
+
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+    typedef Floats type;
+    typedef Ints bits;
+};
+template <>
+struct VectorOf<double> {
+    typedef Doubles type;
+    typedef Longs bits;
+};
+
+template <class T>
+using Vector = typename VectorOf<T>::type;
+template <class T>
+using Bits = typename VectorOf<T>::bits;  // the same bytes as integers; comparisons give these too
+template <class T>
+constexpr int LANES = VECTOR_BYTES / sizeof(T);
+
+#define ELMAN_INLINE inline __attribute__((always_inline))
+#define ELMAN_LAMBDA __attribute__((always_inline))
+
+template <class T>
+ELMAN_INLINE Vector<T> load(const T* from) {
+    Vector<T> v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+template <class T>
+ELMAN_INLINE void store(T* to, Vector<T> v) {
+    std::memcpy(to, &v, sizeof v);
+}
+
+// The first `count` elements; the others are 0 and are not read.
+template <class T>
+ELMAN_INLINE Vector<T> load(const T* from, int64_t count) {
+    if (count >= LANES<T>) return load(from);
+    Vector<T> v = {};
+    std::memcpy(&v, from, count * sizeof(T));
+    return v;
+}
+
+template <class T>
+ELMAN_INLINE void store(T* to, Vector<T> v, int64_t count) {
+    if (count >= LANES<T>) return store(to, v);
+    std::memcpy(to, &v, count * sizeof(T));
+}
+
+// work(j, count) for every vector of the elements from `first` to `last`; the last one may have fewer than LANES.
+template <class T, class Work>
+ELMAN_INLINE void for_units(int64_t first, int64_t last, const Work& work) {
+    int64_t j = first;
+    for (; j + LANES<T> <= last; j += LANES<T>) work(j, LANES<T>);
+    if (j < last) work(j, last - j);
+}
+
+template <class T>
+ELMAN_INLINE Vector<T> all(T value) {
+    return value - Vector<T>{};  // which the compiler makes one broadcast; -0 and not a number stay
+}
+
+// a * b + c, rounded once where the machine can.
+ELMAN_INLINE Floats multiply_add(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+    return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+    return (Floats)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+ELMAN_INLINE Doubles multiply_add(Doubles a, Doubles b, Doubles c) {
+#if defined(__AVX512F__)
+    return (Doubles)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__) && defined(__FMA__)
+    return (Doubles)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+    return (Doubles)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+}  // namespace elman

@@ -1,0 +1,295 @@
+"""Forward propagation and backpropagation through time of a whole layer in the kernels of `csrc/`.
+
+The equations are those of `elman.nn.unroll`; here stand only the memory that a call needs and its order in time.
+A layer's steps may be parted into spans: gates are then kept for one span at a time and found again on the way
+back (`checkpoint_every`), and a gradient may end where a span begins (`detach_every`).
+
+Letters: T time, B batch, N real steps of the batch, I input, H hidden, D directions.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from elman.nn.cells import State
+from elman.nn.kernels import Direction, Kernels, Layer
+
+WEIGHTS = 4  # of a direction: weight_ih, weight_hh, bias_ih, bias_hh
+GRADIENTS = ("dw_ih", "dw_hh", "db_ih", "db_hh")
+
+
+class Span(NamedTuple):
+    """Steps t0 to t1 - 1 of a packed batch, which are its rows n0 to n1 - 1."""
+
+    t0: int
+    t1: int
+    n0: int
+    n1: int
+
+
+class Visit(NamedTuple):
+    """A span and the directions that cross it together."""
+
+    span: Span
+    directions: range
+
+
+class Plan:
+    """How a layer goes through time.
+
+    Args:
+        batch_sizes: sequences alive at each step, [T] on the CPU.
+        rows: N.
+        directions: D; 0 goes left to right, 1 right to left.
+        checkpoint_every: steps whose gates are kept at a time; all if None.
+        detach_every: steps that a gradient goes back at most; all if None.
+    """
+
+    def __init__(
+        self,
+        batch_sizes: Tensor,
+        rows: int,
+        directions: int,
+        checkpoint_every: int | None = None,
+        detach_every: int | None = None,
+    ) -> None:
+        self.batch_sizes, self.directions = batch_sizes, directions
+        self.checkpoint_every, self.detach_every = checkpoint_every, detach_every
+        time = len(batch_sizes)
+        every = [n for n in (checkpoint_every, detach_every) if n]
+        cuts = sorted({0, time, *(t for n in every for t in range(0, time, n))})
+        self.spans = [Span(0, time, 0, rows)]
+        if len(cuts) > 2:
+            starts = [0, *batch_sizes.cumsum(0).tolist()]
+            self.spans = [Span(t0, t1, starts[t0], starts[t1]) for t0, t1 in pairwise(cuts)]
+
+    def visits(self) -> list[Visit]:
+        """Return the order of forward propagation: both directions at once if there is one span only.
+
+        If there are more, each direction meets them in an order of its own.
+        """
+        if len(self.spans) == 1:
+            return [Visit(self.spans[0], range(self.directions))]
+        ways = (self.spans, self.spans[::-1])[: self.directions]
+        return [Visit(span, range(i, i + 1)) for i, way in enumerate(ways) for span in way]
+
+    def detached(self, span: Span, direction: int) -> int:
+        """Return how many sequences a gradient may not follow out of a span: at its beginning, or its end."""
+        t = span.t1 if direction else span.t0
+        cut = self.detach_every and 0 < t < len(self.batch_sizes) and t % self.detach_every == 0
+        return int(self.batch_sizes[t]) if cut else 0
+
+
+class History(NamedTuple):
+    """What every step leaves for the way back, [D, N, ...]; empty where a cell has no such thing."""
+
+    gates: Tensor
+    cells: Tensor
+
+
+class _Call:
+    """The tensors of one call, and the structures that show them to the kernels."""
+
+    def __init__(
+        self, kernels: Kernels, plan: Plan, x: Tensor, weights: Sequence[Tensor | None], batch: int
+    ) -> None:
+        self.kernels, self.plan, self.batch = kernels, plan, batch
+        self.x = x.contiguous()
+        self.weights = [None if w is None else w.contiguous() for w in weights]
+        w_ih, w_hh = weights[:2]
+        assert w_ih is not None and w_hh is not None, "a layer without weights"
+        self.dtype, self.input, self.hidden = w_ih.dtype, w_ih.shape[1], w_hh.shape[1]
+        self.sizes = kernels.sizes(self.input, self.hidden)
+        self.width = plan.directions * self.hidden
+        self.threads = torch.get_num_threads()
+
+    def history(self, rows: int) -> History:
+        """Return room for what `rows` steps leave."""
+        directions = self.plan.directions
+        return History(
+            self.empty(directions, rows, self.sizes.gates), self.empty(directions, rows, self.sizes.cells)
+        )
+
+    def empty(self, *shape: int) -> Tensor:
+        """Return room for numbers."""
+        return torch.empty(shape, dtype=self.dtype)
+
+    def forward(self, state: State, history: History | None) -> tuple[Tensor, list[State]]:
+        """Return the outputs, and the states before each visit; `state` becomes the final one.
+
+        Without `history`, nothing is kept: there is but one state, the final one, for all visits.
+        """
+        outputs = self.empty(len(self.x), self.width)
+        packed = self.empty(self.plan.directions, self.sizes.forward)
+        before: list[State] = []
+        seen: set[range] = set()
+        for visit in self.plan.visits():
+            before.append(_copies(state) if history else state)
+            layer, directions = self.describe(visit, outputs, state, history, visit.span.n0, packed)
+            self.kernels.run("forward", layer._replace(packed=visit.directions in seen), directions)
+            seen.add(visit.directions)
+        return outputs, before
+
+    def backward(
+        self,
+        outputs: Tensor,
+        before: list[State],
+        history: History | None,
+        doutputs: Tensor | None,
+        dstate: State,
+        gradients: Sequence[Tensor | None],
+    ) -> None:
+        """Add to the gradients of x and of the weights; `dstate` becomes that of the initial state.
+
+        Without `history`, every span's is found again.
+        """
+        plan = self.plan
+        dx, *dweights = gradients
+        longest = max(span.n1 - span.n0 for span in plan.spans)
+        packed = self.empty(plan.directions, 0 if history else self.sizes.forward)
+        back = self.empty(plan.directions, self.sizes.back)
+        dgates = self.empty(plan.directions, longest, self.sizes.dgates)
+        found = history or self.history(longest)
+        seen: set[range] = set()
+        for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
+            n0 = visit.span.n0
+            layer, directions = self.describe(visit, outputs, state, found, n0 if history else 0, packed)
+            layer = layer._replace(packed=visit.directions in seen)
+            if not history:
+                self.kernels.run("forward", layer._replace(recompute=1), directions)
+            directions = [
+                direction._replace(
+                    back=at(back, i),
+                    dgates=at(dgates, i),
+                    doutputs=at(doutputs, n0, i * self.hidden),
+                    **{name: at(ds, i) for name, ds in zip(("dh", "dc"), dstate, strict=False)},
+                    **dict(zip(GRADIENTS, map(at, dweights[WEIGHTS * i : WEIGHTS * (i + 1)]), strict=True)),
+                )
+                for i, direction in zip(visit.directions, directions, strict=True)
+            ]
+            self.kernels.run("backward", layer._replace(dx=at(dx, n0)), directions)
+            seen.add(visit.directions)
+            for i in visit.directions:
+                if cut := plan.detached(visit.span, i):
+                    for ds in dstate:
+                        ds[i, :cut] = 0
+
+    def describe(
+        self,
+        visit: Visit,
+        outputs: Tensor,
+        state: State,
+        history: History | None,
+        row: int,
+        packed: Tensor,
+    ) -> tuple[Layer, list[Direction]]:
+        """Describe a visit, what it leaves beginning at `row` of the history."""
+        t0, t1, n0, n1 = visit.span
+        x = at(self.x, n0)
+        one_hot = not self.x.is_floating_point()
+        layer = Layer(
+            t1 - t0, n1 - n0, self.batch, self.input, self.hidden, self.width, self.threads,
+            batch_sizes=at(self.plan.batch_sizes, t0),
+            x=0 if one_hot else x,
+            symbols=x if one_hot else 0,
+            directions=len(visit.directions),
+        )  # fmt: skip
+        directions = [
+            Direction(
+                i,
+                *map(at, self.weights[WEIGHTS * i : WEIGHTS * (i + 1)]),
+                forward=at(packed, i),
+                outputs=at(outputs, n0, i * self.hidden),
+                h=at(state[0], i),
+                c=at(state[1], i) if len(state) > 1 else 0,
+                gates=at(history.gates[i], row) if history else 0,
+                cells=at(history.cells[i], row) if history else 0,
+            )
+            for i in visit.directions
+        ]
+        return layer, directions
+
+
+class _Fused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, kernels: Kernels, plan: Plan, states: int, x: Tensor, *tensors: Any) -> Any:
+        state, weights = tensors[:states], tensors[states:]
+        call = _Call(kernels, plan, x, weights, state[0].shape[1])
+        history = call.history(0 if plan.checkpoint_every else len(x))
+        outputs, before = call.forward(state := _copies(state), history)
+        ctx.kernels, ctx.plan, ctx.states = kernels, plan, states
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(x, outputs, *history, *weights, *(s for visit in before for s in visit))
+        return outputs, *state
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        doutputs, *dfinal = gradients
+        plan, states = ctx.plan, ctx.states
+        x, outputs, gates, cells, *others = ctx.saved_tensors
+        weights, states_before = others[: WEIGHTS * plan.directions], others[WEIGHTS * plan.directions :]
+        before = [tuple(states_before[i : i + states]) for i in range(0, len(states_before), states)]
+        dstate = tuple(
+            torch.zeros_like(s) if ds is None else ds.clone(memory_format=torch.contiguous_format)
+            for s, ds in zip(before[0], dfinal, strict=True)
+        )
+        found = [
+            torch.zeros_like(t, memory_format=torch.contiguous_format) if t is not None and need else None
+            for t, need in zip(
+                (x, *weights), (ctx.needs_input_grad[3], *ctx.needs_input_grad[4 + states :]), strict=True
+            )
+        ]
+        _Call(ctx.kernels, plan, x, weights, before[0][0].shape[1]).backward(
+            outputs,
+            before,
+            None if plan.checkpoint_every else History(gates, cells),
+            None if doutputs is None else doutputs.contiguous(),
+            dstate,
+            found,
+        )
+        return None, None, None, found[0], *dstate, *found[1:]
+
+
+def unroll_fused(
+    kernels: Kernels, plan: Plan, x: Tensor, weights: Sequence[Tensor | None], state: State
+) -> tuple[Tensor, State]:
+    """Carry a layer through time: see `elman.nn.unroll.unroll`, whose arguments these are.
+
+    Args:
+        kernels: of the cell.
+        plan: the way through time.
+        x: [N, I], or [N] integers for one-hot vectors.
+        weights: weight_ih, weight_hh, bias_ih and bias_hh of each direction, one behind the other.
+        state: [D, B, H] each.
+
+    Returns:
+        The outputs [N, D*H], and the final state.
+    """
+    if torch.is_grad_enabled() and any(
+        t.requires_grad for tensors in ((x,), weights, state) for t in tensors if t is not None
+    ):
+        outputs, *final = _Fused.apply(kernels, plan, len(state), x, *state, *weights)
+        return outputs, tuple(final)
+    state = _copies(state)
+    outputs, _ = _Call(kernels, plan, x, weights, state[0].shape[1]).forward(state, None)
+    return outputs, state
+
+
+def at(tensor: Tensor | None, row: int = 0, column: int = 0) -> int:
+    """Return where a row begins, for a kernel; 0 where there is nothing."""
+    if tensor is None:
+        return 0
+    address = tensor.data_ptr()
+    if address and (row or column):
+        address += (row * tensor.stride(0) + column) * tensor.element_size()
+    return address
+
+
+def _copies(state: State) -> State:
+    return tuple(s.clone(memory_format=torch.contiguous_format) for s in state)
+

@@ -1,0 +1,222 @@
+"""The kernels of `csrc/`, loaded through ctypes: forward propagation and backpropagation through time on the CPU.
+
+The structures below are those of `csrc/layer.h` and `csrc/streaming.h`, field for field; what each pointer means
+is said there. Where there is no kernel (`reason` says why), the layers run as plain torch operations.
+"""
+
+import ctypes
+import functools
+import importlib.metadata
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+from ctypes import POINTER, c_char_p, c_int64, c_void_p
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from elman.nn.cells import GRU, LSTM, RNN, Cell
+
+INSTRUCTION_SETS = ("avx512", "avx2", "baseline")  # the best first
+TYPES = {torch.float32: "float", torch.float64: "double"}
+CHOICE = "ELMAN_KERNELS"  # environment variable: one of INSTRUCTION_SETS, a library's path, or "none"
+
+
+class Direction(NamedTuple):
+    """`ElmanDirection`: numbers and addresses, 0 for what is not there."""
+
+    reverse: int = 0
+    w_ih: int = 0
+    w_hh: int = 0
+    b_ih: int = 0
+    b_hh: int = 0
+    forward: int = 0
+    back: int = 0
+    outputs: int = 0
+    h: int = 0
+    c: int = 0
+    gates: int = 0
+    cells: int = 0
+    doutputs: int = 0
+    dh: int = 0
+    dc: int = 0
+    dgates: int = 0
+    dw_ih: int = 0
+    dw_hh: int = 0
+    db_ih: int = 0
+    db_hh: int = 0
+
+
+class Layer(NamedTuple):
+    """`ElmanLayer`, but for its directions, which follow."""
+
+    steps: int = 0
+    rows: int = 0
+    batch: int = 0
+    input: int = 0
+    hidden: int = 0
+    width: int = 0
+    threads: int = 1
+    batch_sizes: int = 0
+    x: int = 0
+    symbols: int = 0
+    dx: int = 0
+    packed: int = 0
+    recompute: int = 0
+    directions: int = 0
+
+
+# Every field has 8 bytes; to build these structures through ctypes would take longer than a small layer.
+_LAYOUT = struct.Struct(f"={len(Layer._fields) + 2 * len(Direction._fields)}q")
+_NO_DIRECTION = Direction()
+
+
+class Stack(ctypes.Structure):
+    """`ElmanStack`."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("layers", "batch", "input", "hidden", "threads")),
+        ("forward", POINTER(c_void_p)),
+    )
+
+
+class Sizes(ctypes.Structure):
+    """`ElmanSizes`: elements that the caller makes room for."""
+
+    _fields_ = tuple((name, c_int64) for name in ("gates", "cells", "dgates", "forward", "back"))
+
+
+@dataclass(frozen=True)
+class Library:
+    """A loaded library and what it is; without one, why there is none."""
+
+    instruction_set: str
+    functions: ctypes.CDLL | None
+    path: Path | None = None
+    reason: str = ""
+    team: str = ""  # where its threads come from
+
+
+class Kernels:
+    """The kernels of one cell and one type."""
+
+    def __init__(self, functions: ctypes.CDLL, name: str) -> None:
+        def function(loop: str, *arguments: Any) -> Any:
+            found = getattr(functions, f"elman_{name}_{loop}")
+            found.argtypes = arguments
+            return found
+
+        self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
+        self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
+        self.step = function("step", POINTER(Stack), *[c_void_p] * 5)
+
+    @functools.lru_cache(maxsize=256)  # noqa: B019 - there are as few kernels as cells
+    def sizes(self, input_size: int, hidden_size: int) -> Sizes:
+        """Return how many elements of each kind a layer of these sizes needs."""
+        sizes = Sizes()
+        self._sizes(input_size, hidden_size, ctypes.byref(sizes))
+        return sizes
+
+    def run(self, loop: str, layer: Layer, directions: Sequence[Direction]) -> None:
+        """Run "pack", "forward" or "backward". Raises MemoryError; ValueError for a bad batch."""
+        second = directions[1] if len(directions) > 1 else _NO_DIRECTION
+        check(self._loops[loop](_LAYOUT.pack(*layer, *directions[0], *second)))
+
+
+def check(status: int) -> None:
+    """Raise what a kernel's return value stands for."""
+    if status == 1:
+        raise MemoryError("no memory for the scratch of a recurrent layer")
+    if status:
+        raise ValueError(
+            "batch_sizes must never grow, begin with at most B and have the sum N; one-hot input must be from 0 to I-1"
+        )
+
+
+@functools.cache
+def library() -> Library:
+    """Load the kernels for the best instruction set that this machine runs, once."""
+    choice = os.environ.get(CHOICE)
+    if choice == "none":
+        return Library("", None, reason=f"{CHOICE}=none")
+    if choice and choice not in INSTRUCTION_SETS:
+        return _load(choice, Path(choice))
+    tried = (choice,) if choice else INSTRUCTION_SETS
+    found = [
+        (name, path)
+        for name in tried
+        for folder in _folders()
+        if (path := folder / f"_kernels_{name}.so").exists()
+    ]
+    for name, path in found:
+        loaded = _load(name, path)
+        if loaded.functions:
+            return loaded
+    if found:
+        return Library("", None, reason=f"this machine does not run the kernels for {', '.join(tried)}")
+    return Library("", None, reason="elman was installed where there was no C++ compiler (GCC or Clang)")
+
+
+def _folders() -> list[Path]:
+    """Where an install puts the libraries: beside this file, or, in an editable one, among the packages."""
+    installed = importlib.metadata.distribution("elman").locate_file("elman/nn")
+    return list(dict.fromkeys((Path(__file__).parent, Path(str(installed)))))
+
+
+def _load(name: str, path: Path) -> Library:
+    try:
+        functions = ctypes.CDLL(str(path))
+        if not functions.elman_runs_here():
+            return Library("", None, path, f"this machine does not run {name}")
+        if functions.elman_bytes_of_layer() != _LAYOUT.size:
+            return Library("", None, path, f"{path} was built from another version of elman; install again")
+    except OSError as error:
+        return Library("", None, path, f"{path} does not load: {error}")
+    openmp = _openmp()
+    functions.elman_use_openmp.argtypes = [c_void_p] * 3
+    functions.elman_use_openmp(*openmp)
+    return Library(name, functions, path, team="torch's OpenMP team" if openmp[0] else "started for each call")
+
+
+def _openmp() -> list[int | None]:
+    """Find the entry points of torch's own OpenMP, so that no second pool of threads fights it for the cores."""
+    names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+    for path in (Path(torch.__file__).parent / "lib").glob("libgomp*"):
+        functions = [getattr(ctypes.CDLL(str(path)), name, None) for name in names]
+        if all(functions):
+            return [ctypes.cast(function, c_void_p).value for function in functions if function]
+    return [None] * len(names)
+
+
+def find(cell: Cell, dtype: torch.dtype) -> Kernels | None:
+    """Return the kernels for a cell and a type of numbers, None where there are none (see `reason`)."""
+    return _find(type(cell), getattr(cell, "nonlinearity", ""), dtype)
+
+
+@functools.cache
+def _find(kind: type, nonlinearity: str, dtype: torch.dtype) -> Kernels | None:
+    name = {RNN: f"rnn_{nonlinearity}", GRU: "gru", LSTM: "lstm"}.get(kind)
+    functions = library().functions
+    return Kernels(functions, f"{name}_{TYPES[dtype]}") if functions and name and dtype in TYPES else None
+
+
+def reason(cell: Cell, dtype: torch.dtype) -> str:
+    """Say why `find` finds nothing."""
+    if library().functions is None:
+        return library().reason
+    if dtype not in TYPES:
+        return f"there are kernels for float32 and float64, not for {dtype}"
+    return f"the cell {type(cell).__name__} has no kernels"
+
+
+_said: set[str] = set()
+
+
+def say_once(message: str) -> None:
+    """Warn, if this was not said before: law 9, a fast path that is not taken says so once."""
+    if message not in _said:
+        _said.add(message)
+        warnings.warn(message, stacklevel=2)
