@@ -68,19 +68,22 @@ void backpropagation_through_time(const ElmanLayer& layer, const Way& way) {
     }
 }
 
-// dx += W^T dz of the rows from `first` to `last`, over all directions.
+// dx = the sum over all directions of W^T dz, of the rows from `first` to `last`; added to dx with `add_dx`.
 template <class Cell, class T>
 void input_gradient(const ElmanLayer& layer, int64_t first, int64_t last) {
     const Packing<Cell, T> p(layer.input, layer.hidden);
     std::vector<const T*> dz(last - first);
     std::vector<T*> dx(last - first);
+    const std::vector<T> zeros(p.input, T(0));
+    const std::vector<const T*> nothing(last - first, zeros.data());
     for (int64_t i = 0; i < layer.directions; i++) {
         const ElmanDirection& d = layer.direction[i];
         for (int64_t row = first; row < last; row++) {
             dz[row - first] = static_cast<const T*>(d.dgates) + row * p.gates();
             dx[row - first] = static_cast<T*>(layer.dx) + row * p.input;
         }
-        add_product(last - first, dz.data(), 1, p.columns, static_cast<const T*>(d.back), 0, p.input, dx.data(), dx.data());
+        add_product(last - first, dz.data(), 1, p.columns, static_cast<const T*>(d.back), 0, p.input,
+                    i == 0 && !layer.add_dx ? nothing.data() : dx.data(), dx.data());
     }
 }
 
@@ -121,8 +124,7 @@ struct GradientPart {
         for (int64_t u = 0; u < units(); u++) a[u] = left.data + u / TILE_ROWS * TILE + u % TILE_ROWS;
         for (int64_t n0 = 0; n0 < rows; n0 += DEPTH) {
             const int64_t depth = std::min(DEPTH, rows - n0);
-            for (int64_t column = 0; column < inputs; column += PANEL<T>)
-                pack_rows(x.data() + n0, column, inputs - column, depth, right.data + column * depth);
+            pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
             for (int64_t gate = 0; gate < gates; gate++) {
                 pack_left(n0, depth, gate, left.data);
                 for (int64_t u = 0; u < units(); u++) c[u] = dw + (to(gate) + u) * inputs;

@@ -36,6 +36,15 @@ struct States {
     }
 };
 
+// z += W x of a one-hot x: a look-up of W's column.
+template <class Cell, class T>
+void add_column(const Packing<Cell, T>& p, const T* w, int64_t symbol, T* z) {
+    for (int64_t j = 0; j < p.columns; j += LANES<T>) {
+        const T* panel = w + j / PANEL<T> * PANEL<T> * p.input;
+        store(z + j, load(z + j) + load(panel + symbol * PANEL<T> + j % PANEL<T>));
+    }
+}
+
 // What a way adds to rows of gates: its units' columns of A B, for every gate.
 template <class Cell, class T>
 struct Products {
@@ -48,21 +57,20 @@ struct Products {
             add_product(rows, a, 1, k, b, gate * p.wide + way.unit, gate * p.wide + way.last_unit, c0, c);
     }
 
-    // z = bias + W x; for a one-hot x, W x is a look-up of its column.
+    // z = bias + W x.
     void of_inputs(const ElmanLayer& layer, const std::vector<int64_t>& rows, T* const* z) const {
         const T* w = static_cast<const T*>(way.direction.forward);
         const T* bias = w + p.bias_at();
         if (layer.symbols) {
-            for (size_t i = 0; i < rows.size(); i++)
-                for (int64_t j = 0; j < p.columns; j += LANES<T>) {
-                    const T* panel = w + j / PANEL<T> * PANEL<T> * p.input;
-                    store(z[i] + j, load(bias + j) + load(panel + layer.symbols[rows[i]] * PANEL<T> + j % PANEL<T>));
-                }
-        } else {
-            std::vector<const T*> x(rows.size()), biases(rows.size(), bias);
-            for (size_t i = 0; i < rows.size(); i++) x[i] = static_cast<const T*>(layer.x) + rows[i] * p.input;
-            add(rows.size(), x.data(), p.input, w, biases.data(), z);
+            for (size_t i = 0; i < rows.size(); i++) {
+                std::copy_n(bias, p.gates(), z[i]);
+                add_column(p, w, layer.symbols[rows[i]], z[i]);
+            }
+            return;
         }
+        std::vector<const T*> x(rows.size()), biases(rows.size(), bias);
+        for (size_t i = 0; i < rows.size(); i++) x[i] = static_cast<const T*>(layer.x) + rows[i] * p.input;
+        add(rows.size(), x.data(), p.input, w, biases.data(), z);
         if (p.first() > 0)  // sections that W x has no part in
             for (size_t i = 0; i < rows.size(); i++)
                 std::copy(bias + p.columns, bias + p.gates(), z[i] + p.columns);

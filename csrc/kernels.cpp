@@ -134,11 +134,8 @@ void sizes(int64_t input, int64_t hidden, ElmanSizes* out) {
     int elman_##NAME##_##T##_backward(const ElmanLayer* layer) {                                                \
         return elman::status_of([=] { elman::backward<elman::CELL<T>, T>(*layer); });                           \
     }                                                                                                           \
-    int elman_##NAME##_##T##_step(const ElmanStack* stack, const void* x, const void* h, const void* c,         \
-                                  void* h_next, void* c_next) {                                                 \
-        return elman::status_of([=] {                                                                           \
-            elman::step_stack<elman::CELL<T>, T>(*stack, (const T*)x, (const T*)h, (const T*)c, (T*)h_next, (T*)c_next); \
-        });                                                                                                     \
+    int elman_##NAME##_##T##_step(const ElmanStep* call) {                                                      \
+        return elman::status_of([=] { elman::step_stack<elman::CELL<T>, T>(*call); });                          \
     }
 
 #define KERNELS_OF(NAME, CELL) KERNELS(NAME, CELL, float) KERNELS(NAME, CELL, double)

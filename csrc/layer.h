@@ -43,7 +43,8 @@ struct ElmanLayer {
     const int64_t* batch_sizes;  // [T] sequences alive at each step, never growing; the first may be less than B
     const void* x;               // [N, I], or null
     const int64_t* symbols;      // [N] in place of x: the places of the ones of one-hot vectors, 0 .. I-1
-    void* dx;                    // [N, I], to which backpropagation adds; null if not wanted
+    void* dx;                    // [N, I]; null if not wanted
+    int64_t add_dx;              // whether backpropagation adds to dx, or writes it anew
     int64_t packed;  // whether an earlier call has packed the weights that this one needs
     // The outputs are known, only gates and cells are to be found again: all products at once, then the cell.
     int64_t recompute;

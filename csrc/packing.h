@@ -58,14 +58,20 @@ void pack_columns(const T* const* columns, int64_t count, int64_t k, T* out) {
         for (int c = 0; c < PANEL<T>; c++) out[c] = from[c] ? from[c][i] : zero;
 }
 
-// One panel of B where its rows are given: out[k][c] = rows[k][c].
+// Panels `first` to `last` of B where its rows are given: out[panel][k][c] = rows[k][panel, c]. A row may be null for
+// zeros. The rows may lie too far apart for the machine to see them coming, so they are fetched ahead.
 template <class T>
-void pack_rows(const T* const* rows, int64_t first, int64_t count, int64_t k, T* out) {
-    for (int64_t i = 0; i < k; i++, out += PANEL<T>) {
-        const T* from = rows[i] ? rows[i] + first : nullptr;
-        store(out, from ? load(from, std::clamp<int64_t>(count, 0, LANES<T>)) : Vector<T>{});
-        const int64_t rest = count - LANES<T>;
-        store(out + LANES<T>, from && rest > 0 ? load(from + LANES<T>, rest) : Vector<T>{});
+void pack_rows(const T* const* rows, int64_t columns, int64_t first, int64_t last, int64_t k, T* out) {
+    constexpr int64_t AHEAD = 4;
+    for (int64_t i = 0; i < k; i++) {
+        for (int64_t panel = first; panel < last; panel++) {
+            const int64_t begin = panel * PANEL<T>, count = columns - begin;
+            if (i + AHEAD < k && rows[i + AHEAD]) __builtin_prefetch(rows[i + AHEAD] + begin);
+            T* to = out + (panel * k + i) * PANEL<T>;
+            const T* from = rows[i] ? rows[i] + begin : nullptr;
+            store(to, from && count > 0 ? load(from, count) : Vector<T>{});
+            store(to + LANES<T>, from && count > LANES<T> ? load(from + LANES<T>, count - LANES<T>) : Vector<T>{});
+        }
     }
 }
 
@@ -103,10 +109,10 @@ void pack_back(const ElmanLayer& layer) {
         const auto u = p.rows(d.w_hh, p.hidden, Cell::U_SECTION, Cell::U_FIRST);
         const int64_t w_panels = ceiling(p.input, PANEL<T>), u_panels = ceiling(p.wide, PANEL<T>);
         parallel(layer.threads, w_panels + u_panels, [&](int64_t panel) {
-            const bool of_u = panel >= w_panels;
-            const int64_t first = (of_u ? panel - w_panels : panel) * PANEL<T>;
-            pack_rows((of_u ? u : w).data(), first, (of_u ? p.hidden : p.input) - first, p.columns,
-                      out + (of_u ? p.back_u_at() : 0) + first * p.columns);
+            if (panel < w_panels)
+                pack_rows(w.data(), p.input, panel, panel + 1, p.columns, out);
+            else
+                pack_rows(u.data(), p.hidden, panel - w_panels, panel - w_panels + 1, p.columns, out + p.back_u_at());
         });
     }
 }

@@ -141,14 +141,14 @@ class _Call:
         history: History | None,
         doutputs: Tensor | None,
         dstate: State,
-        gradients: Sequence[Tensor | None],
+        dx: Tensor | None,
+        dweights: Sequence[Tensor | None],
     ) -> None:
-        """Add to the gradients of x and of the weights; `dstate` becomes that of the initial state.
+        """Write the gradient of x and add to those of the weights; `dstate` becomes that of the initial state.
 
         Without `history`, every span's is found again.
         """
         plan = self.plan
-        dx, *dweights = gradients
         longest = max(span.n1 - span.n0 for span in plan.spans)
         packed = self.empty(plan.directions, 0 if history else self.sizes.forward)
         back = self.empty(plan.directions, self.sizes.back)
@@ -171,7 +171,8 @@ class _Call:
                 )
                 for i, direction in zip(visit.directions, directions, strict=True)
             ]
-            self.kernels.run("backward", layer._replace(dx=at(dx, n0)), directions)
+            layer = layer._replace(dx=at(dx, n0), add_dx=visit.directions.start > 0)
+            self.kernels.run("backward", layer, directions)
             seen.add(visit.directions)
             for i in visit.directions:
                 if cut := plan.detached(visit.span, i):
@@ -238,11 +239,10 @@ class _Fused(torch.autograd.Function):
             torch.zeros_like(s) if ds is None else ds.clone(memory_format=torch.contiguous_format)
             for s, ds in zip(before[0], dfinal, strict=True)
         )
-        found = [
-            torch.zeros_like(t, memory_format=torch.contiguous_format) if t is not None and need else None
-            for t, need in zip(
-                (x, *weights), (ctx.needs_input_grad[3], *ctx.needs_input_grad[4 + states :]), strict=True
-            )
+        dx = torch.empty_like(x, memory_format=torch.contiguous_format) if ctx.needs_input_grad[3] else None
+        dweights = [
+            torch.zeros_like(w, memory_format=torch.contiguous_format) if need else None
+            for w, need in zip(weights, ctx.needs_input_grad[4 + states :], strict=True)
         ]
         _Call(ctx.kernels, plan, x, weights, before[0][0].shape[1]).backward(
             outputs,
@@ -250,9 +250,10 @@ class _Fused(torch.autograd.Function):
             None if plan.checkpoint_every else History(gates, cells),
             None if doutputs is None else doutputs.contiguous(),
             dstate,
-            found,
+            dx,
+            dweights,
         )
-        return None, None, None, found[0], *dstate, *found[1:]
+        return None, None, None, dx, *dstate, *dweights
 
 
 def unroll_fused(

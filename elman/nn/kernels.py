@@ -1,6 +1,6 @@
 """The kernels of `csrc/`, loaded through ctypes: forward propagation and backpropagation through time on the CPU.
 
-The structures below are those of `csrc/layer.h` and `csrc/streaming.h`, field for field; what each pointer means
+The structures below are those of `csrc/layer.h`, field for field; what each pointer means
 is said there. Where there is no kernel (`reason` says why), the layers run as plain torch operations.
 """
 
@@ -64,6 +64,7 @@ class Layer(NamedTuple):
     x: int = 0
     symbols: int = 0
     dx: int = 0
+    add_dx: int = 0
     packed: int = 0
     recompute: int = 0
     directions: int = 0
@@ -72,15 +73,7 @@ class Layer(NamedTuple):
 # Every field has 8 bytes; to build these structures through ctypes would take longer than a small layer.
 _LAYOUT = struct.Struct(f"={len(Layer._fields) + 2 * len(Direction._fields)}q")
 _NO_DIRECTION = Direction()
-
-
-class Stack(ctypes.Structure):
-    """`ElmanStack`."""
-
-    _fields_ = (
-        *((name, c_int64) for name in ("layers", "batch", "input", "hidden", "threads")),
-        ("forward", POINTER(c_void_p)),
-    )
+STEP = struct.Struct("=12q")  # `ElmanStep`
 
 
 class Sizes(ctypes.Structure):
@@ -111,7 +104,7 @@ class Kernels:
 
         self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
         self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
-        self.step = function("step", POINTER(Stack), *[c_void_p] * 5)
+        self.step = function("step", c_char_p)  # takes a STEP
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - there are as few kernels as cells
     def sizes(self, input_size: int, hidden_size: int) -> Sizes:

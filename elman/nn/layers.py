@@ -20,6 +20,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import cells
 from elman.nn.cells import Cell, State
+from elman.nn.fused import WEIGHTS
+from elman.nn.kernels import find, say_once
+from elman.nn.streaming import Stream
 from elman.nn.unroll import Weights, unroll
 
 
@@ -38,12 +41,10 @@ class Recurrent(nn.Module):
         proj_size: P, when outputs are to be projected from H to fewer; 0 for none.
         device: where the parameters live.
         dtype: their type.
-
-    Attributes:
-        checkpoint_every: keep states only every so many steps while training, and find what lies between them again
-            on the way back: the same gradient in less memory. "auto" is about the square root of T.
-        detach_every: let no gradient go back across a step whose number is a multiple of this: truncated
-            backpropagation through time.
+        checkpoint_every: keep states only every so many steps while training, and find what lies between them
+            again on the way back: the same gradient in less memory. "auto" is about the square root of T.
+        detach_every: let no gradient go back across a step whose number is a multiple of this (truncated
+            backpropagation through time).
 
     Raises:
         ValueError: for a size, a dropout or an input that does not fit.
@@ -51,7 +52,7 @@ class Recurrent(nn.Module):
     """
 
     weight_ih_l0: Tensor
-    checkpoint_every: int | Literal["auto"] | None = None
+    checkpoint_every: int | Literal["auto"] | None = None  # so that a layer of torch's can become one of these
     detach_every: int | None = None
 
     def __init__(
@@ -67,6 +68,9 @@ class Recurrent(nn.Module):
         proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint_every: int | Literal["auto"] | None = None,
+        detach_every: int | None = None,
     ) -> None:
         super().__init__()
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
@@ -84,6 +88,15 @@ class Recurrent(nn.Module):
             raise ValueError(
                 f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size}"
             )
+        for name, every in {"checkpoint_every": checkpoint_every, "detach_every": detach_every}.items():
+            if every is None or (every == "auto" and name == "checkpoint_every"):
+                continue
+            if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+                raise ValueError(f"{name} must be a number of steps, at least 1, got {every!r}")
+        if checkpoint_every is not None:
+            self.checkpoint_every = checkpoint_every
+        if detach_every is not None:
+            self.detach_every = detach_every
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"dropout={dropout} acts between layers, and there is one layer", stacklevel=3)
         self.cell = cell
@@ -193,8 +206,102 @@ class Recurrent(nn.Module):
             return outputs.squeeze(1), self._as_given(tuple(s.squeeze(1) for s in final))
         return outputs.transpose(0, 1) if self.batch_first else outputs, self._as_given(final)
 
+    def step(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None = None) -> tuple[Tensor, Any]:
+        """Go one step: the same bits as `forward` over the whole sequence, for streams.
+
+        Under `torch.no_grad()` the weights are packed once, at the first step, and again when they changed (but not
+        when they are changed through `.data`, which nobody can see). Where a gradient may be wanted, or where there
+        is no kernel, a step is a sequence of one step, and slower.
+
+        Args:
+            x: [B, I], or [I] for one sequence; integers [B] or [] stand for one-hot vectors.
+            state: the state before, as `forward` returns it: [L, B, H], [L, H] for one sequence, for LSTM the pair
+                (h, c); zeros when absent.
+
+        Returns:
+            The output [B, P] or [P], and the state behind.
+
+        Raises:
+            ValueError: for shapes or types that do not fit, and for layers that read from right to left too.
+
+        >>> layer = GRU(3, 5)
+        >>> with torch.no_grad():
+        ...     y, state = layer.step(torch.zeros(3))
+        ...     y, state = layer.step(torch.ones(3), state)
+        >>> y.shape, state.shape
+        (torch.Size([5]), torch.Size([1, 5]))
+        """
+        if self.bidirectional:
+            raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
+        stream: Stream | None = self.__dict__.get("_stream")
+        given = (state,) if isinstance(state, Tensor) else state
+        ready = (
+            stream is not None
+            and given is not None
+            and not torch.is_grad_enabled()
+            and not self.training
+            and stream.serves(self._parameters)
+            and stream.knows(x, given)
+        )
+        if not ready:
+            stream, x, given = self._prepare_step(x, state)
+        if stream is None:
+            time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
+            outputs, final = self(x.unsqueeze(time), state)
+            return outputs.squeeze(time), final
+        y, after = stream.step(x, given)  # type: ignore[arg-type]  # not None where there is a stream
+        return y, self._as_given(after)
+
+    def _prepare_step(self, x: Tensor, state: Any) -> tuple[Stream | None, Tensor, State]:
+        """Return a stream that is ready for x and the state, and these as it wants them; None if it cannot be."""
+        parameters = {name: w for name, w in self._parameters.items() if w is not None}
+        kernels = find(self.cell, self.weight_ih_l0.dtype)
+        wanted = torch.is_grad_enabled() and any(
+            t.requires_grad for t in (x, *parameters.values(), *(state if isinstance(state, tuple) else ()))
+        )
+        if wanted:
+            say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
+        complete = len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)  # none is computed
+        drops = self.training and self.dropout > 0
+        if wanted or drops or kernels is None or not complete or self.weight_ih_l0.device.type != "cpu":
+            return None, x, ()
+        one_hot = self._check_input(x.unsqueeze(0))
+        single = x.dim() == (0 if one_hot else 1)
+        if not single and x.dim() != (1 if one_hot else 2):
+            raise ValueError(f"x must be {'[B] or []' if one_hot else '[B, I] or [I]'}, got {list(x.shape)}")
+        initial = self._states(state, 1 if single else len(x), not single, None)
+        given = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
+        x = (x.long() if one_hot else x).contiguous()
+        stream: Stream | None = self.__dict__.get("_stream")
+        if stream is None or not stream.serves(self._parameters):
+            stream = self._stream = Stream(kernels, parameters, self.num_layers)
+        if not stream.knows(x, given):
+            stream.prepare(x, given)
+        return stream, x, given
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew: the weights that `step` has packed."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_stream"}
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch's layers gather their weights for a GPU here, and users' code calls it."""
+
+    @property
+    def mode(self) -> str:
+        """The cell's name as torch has it: "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"."""
+        name = type(self.cell).__name__
+        return f"RNN_{self.cell.nonlinearity.upper()}" if isinstance(self.cell, cells.RNN) else name
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights of each layer and direction, in torch's order."""
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [[w for w in self._weights(suffix) if w is not None] for suffix in suffixes]
+
     def _run(self, x: Tensor, state: State, batch_sizes: Tensor) -> tuple[Tensor, State]:
         """Run all layers over packed steps [N, I]; `state` and the state returned are [L*D, B, ...]."""
+        auto = self.checkpoint_every == "auto"
+        checkpoint_every = math.isqrt(len(batch_sizes)) + 1 if auto else self.checkpoint_every
         finals = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
@@ -206,14 +313,11 @@ class Recurrent(nn.Module):
                 x,
                 tuple(s[directions] for s in state),
                 batch_sizes,
-                checkpoint_every=self._checkpoint_steps(len(batch_sizes)),
+                checkpoint_every=checkpoint_every,  # type: ignore[arg-type]
                 detach_every=self.detach_every,
             )
             finals.append(final)
         return x, finals[0] if len(finals) == 1 else tuple(map(torch.cat, zip(*finals, strict=True)))
-
-    def _checkpoint_steps(self, time: int) -> int | None:
-        return math.isqrt(time) + 1 if self.checkpoint_every == "auto" else self.checkpoint_every
 
     def _weights(self, suffix: str) -> Weights:
         biases = (getattr(self, f"bias_{name}{suffix}") if self.bias else None for name in ("ih", "hh"))
@@ -291,11 +395,14 @@ class RNN(Recurrent):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint_every: int | Literal["auto"] | None = None,
+        detach_every: int | None = None,
     ) -> None:
         self.nonlinearity = nonlinearity
         super().__init__(
             cells.RNN(nonlinearity), input_size, hidden_size, num_layers, bias, batch_first, dropout,
-            bidirectional, 0, device, dtype,
+            bidirectional, 0, device, dtype, checkpoint_every=checkpoint_every, detach_every=detach_every,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
@@ -318,10 +425,13 @@ class GRU(Recurrent):
         bidirectional: bool = False,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint_every: int | Literal["auto"] | None = None,
+        detach_every: int | None = None,
     ) -> None:
         super().__init__(
             cells.GRU(), input_size, hidden_size, num_layers, bias, batch_first, dropout,
-            bidirectional, 0, device, dtype,
+            bidirectional, 0, device, dtype, checkpoint_every=checkpoint_every, detach_every=detach_every,
         )  # fmt: skip
 
 
@@ -340,10 +450,13 @@ class LSTM(Recurrent):
         proj_size: int = 0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        *,
+        checkpoint_every: int | Literal["auto"] | None = None,
+        detach_every: int | None = None,
     ) -> None:
         super().__init__(
             cells.LSTM(), input_size, hidden_size, num_layers, bias, batch_first, dropout,
-            bidirectional, proj_size, device, dtype,
+            bidirectional, proj_size, device, dtype, checkpoint_every=checkpoint_every, detach_every=detach_every,
         )  # fmt: skip
 
 

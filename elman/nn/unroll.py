@@ -25,6 +25,9 @@ from elman.nn.fused import WEIGHTS, Plan, unroll_fused
 from elman.nn.kernels import find, reason, say_once
 
 
+SLOWER = "recurrent layers run as plain torch operations, which are slower"
+
+
 class Weights(NamedTuple):
     """The weights of one layer in one direction, named as torch names them."""
 
@@ -70,18 +73,18 @@ def unroll(
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
     plan = Plan(sizes, len(x), len(weights), checkpoint_every, detach_every)
+    where = "with projected outputs" if projected else f"on {x.device.type}"
     if x.device.type == "cpu" and not projected:
         kernels = find(cell, dtype)
         if kernels is not None:
             flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
             return unroll_fused(kernels, plan, x, flat, state)
-        say_once(f"recurrent layers run as plain torch operations, which are slower: {reason(cell, dtype)}")
-    elif _torch_has(cell, dtype, plan) and x.is_floating_point():
-        where = "with projected outputs" if projected else f"on {x.device.type}"
+        say_once(f"{SLOWER}: {reason(cell, dtype)}")
+    elif type(cell) in (RNN, GRU, LSTM) and x.is_floating_point() and len(plan.spans) == 1:
         say_once(f"{where}, recurrent layers run in torch's own kernels")
         return _torch_unroll(cell, weights, x, state, sizes)
     else:
-        say_once("recurrent layers run as plain torch operations, which are slower: XXX")
+        say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
     ways = [_plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)]
     outputs, finals = zip(*ways, strict=True)
     return torch.cat(outputs, 1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
@@ -105,10 +108,6 @@ def _plain_unroll(
         outputs.append(out)
         state = tuple(after)
     return torch.cat(outputs[::-1] if reverse else outputs), state
-
-
-def _torch_has(cell: Cell, dtype: torch.dtype, plan: Plan) -> bool:
-    return isinstance(cell, (RNN, GRU, LSTM)) and dtype.is_floating_point and len(plan.spans) == 1
 
 
 def _torch_unroll(
