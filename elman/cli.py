@@ -265,6 +265,20 @@ def bench(only: str | None, threads: int | None, seconds: float, as_json: bool) 
 
 
 @cli.command()
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object")
+def doctor(as_json: bool) -> None:
+    """Say what is installed, what runs fast, and why something does not."""
+    from elman.doctor import examine, lines
+
+    found = examine()
+    if as_json:
+        _print_json(found)
+        return
+    for line in lines(found):
+        click.echo(line)
+
+
+@cli.command()
 def tasks() -> None:
     """List the tasks: shape, file formats, metric."""
     from rich.console import Console

@@ -21,6 +21,7 @@ FLOORS = {
     6: ("elman", "elman.cli"),
     5: (
         "elman.bench",
+        "elman.doctor",
         "elman.training",
         "elman.report",
         "elman.plots",

@@ -73,7 +73,6 @@ class Layer(NamedTuple):
 # Every field has 8 bytes; to build these structures through ctypes would take longer than a small layer.
 _LAYOUT = struct.Struct(f"={len(Layer._fields) + 2 * len(Direction._fields)}q")
 _NO_DIRECTION = Direction()
-STEP = struct.Struct("=12q")  # `ElmanStep`
 
 
 class Sizes(ctypes.Structure):
@@ -90,7 +89,7 @@ class Library:
     functions: ctypes.CDLL | None
     path: Path | None = None
     reason: str = ""
-    team: str = ""  # where its threads come from
+    threads: str = ""  # where they come from
 
 
 class Kernels:
@@ -104,7 +103,7 @@ class Kernels:
 
         self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
         self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
-        self.step = function("step", c_char_p)  # takes a STEP
+        self.step = function("step", c_char_p)  # takes an `ElmanStep`
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - there are as few kernels as cells
     def sizes(self, input_size: int, hidden_size: int) -> Sizes:
@@ -134,44 +133,69 @@ def library() -> Library:
     """Load the kernels for the best instruction set that this machine runs, once."""
     choice = os.environ.get(CHOICE)
     if choice == "none":
-        return Library("", None, reason=f"{CHOICE}=none")
+        return Library("", None, reason=f"{CHOICE} is none")
     if choice and choice not in INSTRUCTION_SETS:
-        return _load(choice, Path(choice))
-    tried = (choice,) if choice else INSTRUCTION_SETS
-    found = [
-        (name, path)
-        for name in tried
-        for folder in _folders()
-        if (path := folder / f"_kernels_{name}.so").exists()
-    ]
-    for name, path in found:
-        loaded = _load(name, path)
+        return _load(Path(choice).stem, Path(choice))
+    tried = [_load(name, path) for name, path in _paths().items() if choice in (None, name)]
+    for loaded in tried:
         if loaded.functions:
             return loaded
-    if found:
-        return Library("", None, reason=f"this machine does not run the kernels for {', '.join(tried)}")
+    if tried:
+        return Library("", None, reason="; ".join(loaded.reason for loaded in tried))
+    if choice:
+        return Library("", None, reason=f"{CHOICE} is {choice}, and there are no kernels for that")
     return Library("", None, reason="elman was installed where there was no C++ compiler (GCC or Clang)")
 
 
-def _folders() -> list[Path]:
-    """Where an install puts the libraries: beside this file, or, in an editable one, among the packages."""
-    installed = importlib.metadata.distribution("elman").locate_file("elman/nn")
-    return list(dict.fromkeys((Path(__file__).parent, Path(str(installed)))))
+def describe() -> dict[str, Any]:
+    """Return which library runs, or why none does, and what is known of each that was built."""
+    used = library()
+    libraries = {}
+    for name in INSTRUCTION_SETS:
+        path = _paths().get(name)
+        if path is None:
+            libraries[name] = "not built"
+        elif path == used.path:
+            libraries[name] = f"runs, {path}"
+        else:
+            libraries[name] = _load(name, path).reason or "would run"
+    return {
+        "instruction set": used.instruction_set or None,
+        "reason": used.reason,
+        "threads": used.threads,
+        "libraries": libraries,
+    }
+
+
+def _paths() -> dict[str, Path]:
+    """Return the libraries that were built, the best first.
+
+    An install puts them beside this file; an editable one leaves them among the installed packages.
+    """
+    installed = Path(str(importlib.metadata.distribution("elman").locate_file("elman/nn")))
+    found = {}
+    for name in INSTRUCTION_SETS:
+        for folder in (Path(__file__).parent, installed):
+            if name not in found and (path := folder / f"_kernels_{name}.so").exists():
+                found[name] = path
+    return found
 
 
 def _load(name: str, path: Path) -> Library:
     try:
         functions = ctypes.CDLL(str(path))
-        if not functions.elman_runs_here():
-            return Library("", None, path, f"this machine does not run {name}")
-        if functions.elman_bytes_of_layer() != _LAYOUT.size:
-            return Library("", None, path, f"{path} was built from another version of elman; install again")
-    except OSError as error:
+        runs_here = functions.elman_runs_here()
+        of_this_version = runs_here and functions.elman_bytes_of_layer() == _LAYOUT.size
+    except (OSError, AttributeError) as error:
         return Library("", None, path, f"{path} does not load: {error}")
+    if not runs_here:
+        return Library("", None, path, f"this machine does not run {name}")
+    if not of_this_version:
+        return Library("", None, path, f"{path} was built from another version of elman; install again")
     openmp = _openmp()
     functions.elman_use_openmp.argtypes = [c_void_p] * 3
     functions.elman_use_openmp(*openmp)
-    return Library(name, functions, path, team="torch's OpenMP team" if openmp[0] else "started for each call")
+    return Library(name, functions, path, threads="torch's own" if openmp[0] else "started for each call")
 
 
 def _openmp() -> list[int | None]:

@@ -234,26 +234,14 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
         stream: Stream | None = self.__dict__.get("_stream")
-        given = (state,) if isinstance(state, Tensor) else state
-        ready = (
-            stream is not None
-            and given is not None
-            and not torch.is_grad_enabled()
-            and not self.training
-            and stream.serves(self._parameters)
-            and stream.knows(x, given)
-        )
-        if not ready:
-            stream, x, given = self._prepare_step(x, state)
-        if stream is None:
-            time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
-            outputs, final = self(x.unsqueeze(time), state)
-            return outputs.squeeze(time), final
-        y, after = stream.step(x, given)  # type: ignore[arg-type]  # not None where there is a stream
-        return y, self._as_given(after)
+        if stream is not None and state is not None and not torch.is_grad_enabled():
+            stepped = stream.step(x, state, self._parameters)
+            if stepped is not None:
+                return stepped
+        return self._first_step(x, state)
 
-    def _prepare_step(self, x: Tensor, state: Any) -> tuple[Stream | None, Tensor, State]:
-        """Return a stream that is ready for x and the state, and these as it wants them; None if it cannot be."""
+    def _first_step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Go a step for which no stream is ready: prepare one, or else take `forward`."""
         parameters = {name: w for name, w in self._parameters.items() if w is not None}
         kernels = find(self.cell, self.weight_ih_l0.dtype)
         wanted = torch.is_grad_enabled() and any(
@@ -264,20 +252,26 @@ class Recurrent(nn.Module):
         complete = len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)  # none is computed
         drops = self.training and self.dropout > 0
         if wanted or drops or kernels is None or not complete or self.weight_ih_l0.device.type != "cpu":
-            return None, x, ()
+            time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
+            outputs, final = self(x.unsqueeze(time), state)
+            return outputs.squeeze(time), final
         one_hot = self._check_input(x.unsqueeze(0))
         single = x.dim() == (0 if one_hot else 1)
         if not single and x.dim() != (1 if one_hot else 2):
             raise ValueError(f"x must be {'[B] or []' if one_hot else '[B, I] or [I]'}, got {list(x.shape)}")
         initial = self._states(state, 1 if single else len(x), not single, None)
-        given = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
+        initial = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
         x = (x.long() if one_hot else x).contiguous()
-        stream: Stream | None = self.__dict__.get("_stream")
-        if stream is None or not stream.serves(self._parameters):
-            stream = self._stream = Stream(kernels, parameters, self.num_layers)
-        if not stream.knows(x, given):
-            stream.prepare(x, given)
-        return stream, x, given
+        stream = self._stream = Stream(kernels, parameters, self.num_layers)
+        stream.prepare(x, initial)
+        stepped = stream.step(x, self._as_given(initial), self._parameters)
+        assert stepped is not None, "a stream that was just prepared"
+        return stepped
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""
+        self.__dict__.pop("_stream", None)
+        return super()._apply(fn, recurse)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made anew: the weights that `step` has packed."""

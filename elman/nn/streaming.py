@@ -7,16 +7,22 @@ Letters: B batch, I input, H hidden, L layers.
 """
 
 import ctypes
+import struct
 from collections.abc import Mapping
+from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from elman.nn.cells import State
 from elman.nn.fused import WEIGHTS, at
-from elman.nn.kernels import STEP, Direction, Kernels, Layer, check
+from elman.nn.kernels import Direction, Kernels, Layer, check
 
 MOST_STEPS, MOST_BYTES = 64, 1 << 20  # that room is made for at once
+
+
+_NUMBERS, _PLACES = struct.Struct("=6q"), struct.Struct("=6q")  # together `ElmanStep`
 
 
 class Stream:
@@ -24,12 +30,12 @@ class Stream:
 
     Args:
         kernels: of the layers' cell.
-        parameters: the layers' weights by name, in torch's order. They may change: see `serves`.
+        parameters: the layers' weights by name, in torch's order.
         layers: L.
     """
 
     def __init__(self, kernels: Kernels, parameters: Mapping[str, Tensor], layers: int) -> None:
-        self._seen = [(name, w, w._version, w.data_ptr()) for name, w in parameters.items()]
+        self._seen = [(name, w, w._version) for name, w in parameters.items()]
         self._kernels, self._layers = kernels, layers
         weights = [w.detach().contiguous() for w in parameters.values()]
         each = len(weights) // layers  # fewer than WEIGHTS without biases
@@ -39,66 +45,59 @@ class Stream:
             inputs = weights[i].shape[1]
             packed = torch.empty(kernels.sizes(inputs, self._hidden).forward, dtype=self._dtype)
             some = [*map(at, weights[i : i + each]), *[0] * (WEIGHTS - each)]
-            kernels.run(
-                "pack",
-                Layer(input=inputs, hidden=self._hidden, directions=1),
-                [Direction(0, *some, forward=at(packed))],
-            )
+            layer = Layer(input=inputs, hidden=self._hidden, directions=1)
+            kernels.run("pack", layer, [Direction(0, *some, forward=at(packed))])
             self._packed.append(packed)
         self._addresses = (ctypes.c_void_p * layers)(*map(at, self._packed))
-        self._shapes: tuple[torch.Size, ...] = ()  # of x and of the states, when they were last looked at
-        self._one_hot = False
-        self._sizes = (0,) * 6
-        self._room: list[tuple[Tensor, ...]] = []
-
-    def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
-        """Return whether these are the weights that were packed, unchanged (but through `.data`, which hides it)."""
-        return all(
-            parameters.get(name) is w and w._version == version and w.data_ptr() == address
-            for name, w, version, address in self._seen
-        )
-
-    def knows(self, x: Tensor, state: State) -> bool:
-        """Return whether x and the state are of the kind that was last prepared for."""
-        return (
-            (x.shape, *(s.shape for s in state)) == self._shapes
-            and all(s.dtype is self._dtype and s.is_contiguous() for s in state)
-            and x.dtype is (torch.int64 if self._one_hot else self._dtype)
-            and x.is_contiguous()
-        )
 
     def prepare(self, x: Tensor, state: State) -> None:
-        """Prepare for steps of this kind: x [B, I] or [I], or without the I for one-hot; states [L, B, H] or [L, H]."""
-        self._shapes = (x.shape, *(s.shape for s in state))
-        self._one_hot = not x.is_floating_point()
-        batch = state[0].numel() // (self._layers * self._hidden)
-        self._sizes = (
-            *(self._layers, batch, self._input, self._hidden, torch.get_num_threads()),
-            ctypes.addressof(self._addresses),
-        )
-        self._room = []
+        """Prepare for steps of this kind: x [B, I] or [I], without the I if one-hot; states [L, B, H] or [L, H]."""
+        self._x_shape, self._x_dtype, self._shape = x.shape, x.dtype, state[0].shape
+        batch = self._shape.numel() // (self._layers * self._hidden)
+        threads, addresses = torch.get_num_threads(), ctypes.addressof(self._addresses)
+        self._numbers = _NUMBERS.pack(self._layers, batch, self._input, self._hidden, threads, addresses)
+        self._last: tuple[Any, int, int] = (None, 0, 0)  # the state that was returned last, and where it stands
+        self._room: list[tuple[Tensor, Any, int, int]] = []
 
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return the output, the last layer's h, and the state behind the step."""
+    def step(
+        self, x: Tensor, state: Any, parameters: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, Any] | None:
+        """Return the output and the state behind; None if the weights or the shapes are not those prepared for.
+
+        A change of the weights is seen, except through `.data`, which hides it from everybody.
+        """
+        for name, w, version in self._seen:
+            if parameters.get(name) is not w or w._version != version:
+                return None
+        if x.shape != self._x_shape or x.dtype is not self._x_dtype or not x.is_contiguous():
+            return None
+        last, h, c = self._last
+        if state is not last:
+            given = (state,) if isinstance(state, Tensor) else state
+            for s in given or ():
+                if s.shape != self._shape or s.dtype is not self._dtype or not s.is_contiguous():
+                    return None
+            h, c = (*map(at, given), 0)[:2]
         if not self._room:
-            self._make_room(state[0].shape, len(state))
-        y, *after = self._room.pop()
-        x_at = x.data_ptr()
-        before = [s.data_ptr() for s in state]
-        behind = [s.data_ptr() for s in after]
-        if len(state) == 1:
-            before.append(0)
-            behind.append(0)
-        inputs = (0, x_at) if self._one_hot else (x_at, 0)
-        check(self._kernels.step(STEP.pack(*self._sizes, *inputs, *before, *behind)))
-        return y, tuple(after)
+            self._make_room(1 if isinstance(state, Tensor) else len(state))
+        y, behind, h_next, c_next = self._room.pop()
+        place = x.data_ptr()
+        inputs = (place, 0) if self._x_dtype is self._dtype else (0, place)
+        status = self._kernels.step(self._numbers + _PLACES.pack(*inputs, h, c, h_next, c_next))
+        if status:
+            check(status)
+        self._last = (behind, h_next, c_next)
+        return y, behind
 
-    def _make_room(self, shape: torch.Size, states: int) -> None:
+    def _make_room(self, states: int) -> None:
         """Make the tensors of many steps, as views of one."""
-        size = torch.empty((), dtype=self._dtype).element_size()
-        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, shape.numel() * size * states)))
+        size = self._shape.numel() * self._packed[0].element_size()
+        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * states)))
         with torch.inference_mode(False), torch.no_grad():
-            room = torch.empty(states, steps, *shape, dtype=self._dtype)
-            self._room = list(
-                zip(room[0, :, -1].unbind(), *(kind.unbind() for kind in room.unbind()), strict=True)
-            )
+            room = torch.empty(states, steps, *self._shape, dtype=self._dtype)
+            h, *c = (kind.unbind() for kind in room)
+            y = room[0, :, -1].unbind()
+        first = at(room)
+        places = range(first, first + steps * size, size) if size else repeat(0)
+        places_of_c = range(first + steps * size, first + 2 * steps * size, size) if c and size else repeat(0)
+        self._room = list(zip(y, zip(h, c[0], strict=True) if c else h, places, places_of_c, strict=False))
