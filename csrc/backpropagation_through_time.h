@@ -55,7 +55,8 @@ void backpropagation_through_time(const ElmanLayer& layer, const Way& way) {
                 dh_j = Cell::step_back(z, load(h + j, count), c_j, load(h_next + j, count), c_next_j, dh_j, dc_j, dz);
                 store(dh[m] + j, dh_j);
                 store(dc[m] + j, dc_j);
-                for (int s = 0; s < Cell::SECTIONS; s++) store(dgates + s * p.wide + j, dz[s]);
+                // The units that fill up the vector must stay 0: 0 times an infinite input is no number.
+                for (int s = 0; s < Cell::SECTIONS; s++) store(dgates + s * p.wide + j, first_of<T>(dz[s], count));
             });
             sums[m] = dgates + p.first();
         }
@@ -87,9 +88,10 @@ void input_gradient(const ElmanLayer& layer, int64_t first, int64_t last) {
     }
 }
 
-constexpr int64_t DEPTH = 256;  // rows of dz and x that are packed at a time
+constexpr int64_t DEPTH = 384;  // rows of dz and x that are packed and summed at a time
 
-// A part of a weight matrix [G*H, inputs] and its bias: the units from `first` to `last` of every gate.
+// A part of a weight matrix [G*H, inputs] and its bias: the units from `first` to `last` of every gate. DEPTH rows are
+// summed at a time, and these sums in double, for a sequence may have more steps than a float has digits.
 template <class T>
 struct GradientPart {
     int64_t gates, hidden, wide, inputs, first, last;
@@ -102,9 +104,20 @@ struct GradientPart {
     const T* from(int64_t n, int64_t gate) const { return dz + n * dz_width + section[gate] * wide + first; }
     int64_t to(int64_t gate) const { return gate * hidden + first; }  // row of dw, element of db
 
+    static void add(const T* row, int64_t count, double* __restrict sum) {
+        for (int64_t i = 0; i < count; i++) sum[i] += row[i];
+    }
+
+    static void add_to(T* __restrict to, int64_t count, const double* sum) {
+        for (int64_t i = 0; i < count; i++) to[i] += T(sum[i]);
+    }
+
     void add_bias(int64_t rows) const {
-        for (int64_t n = 0; n < rows; n++)
-            for (int64_t gate = 0; gate < gates; gate++) add(from(n, gate), units(), db + to(gate));
+        for (int64_t gate = 0; gate < gates; gate++) {
+            std::vector<double> sum(units());
+            for (int64_t n = 0; n < rows; n++) add(from(n, gate), units(), sum.data());
+            add_to(db + to(gate), units(), sum.data());
+        }
     }
 
     // x is one-hot: each step's gradient is added to the column that it looked up.
@@ -114,27 +127,40 @@ struct GradientPart {
                 for (int64_t j = 0; j < units(); j++) dw[(to(gate) + j) * inputs + symbols[n]] += from(n, gate)[j];
     }
 
-    // dw += dz^T x and the bias, where x is [N] pointers to its rows: DEPTH rows at a time,
-    // both sides packed.
+    // dw += dz^T x and the bias, where x is [N] pointers to its rows; both sides are packed.
     void add_products(const std::vector<const T*>& x) const {
-        const int64_t rows = x.size();
-        Buffer<T> left(ceiling(units(), TILE_ROWS) * TILE), right(packed_size<T>(DEPTH, inputs));
+        const int64_t rows = x.size(), matrix = units() * inputs;
+        Buffer<T> left(ceiling(units(), TILE_ROWS) * TILE), right(packed_size<T>(DEPTH, inputs)), product(matrix);
+        std::vector<double> sum(gates * matrix), bias_sum(gates * units());
+        std::vector<T> bias(units());  // of a block
+        const std::vector<T> zeros(inputs);
+        const std::vector<const T*> nothing(units(), zeros.data());
         std::vector<const T*> a(units());
         std::vector<T*> c(units());
-        for (int64_t u = 0; u < units(); u++) a[u] = left.data + u / TILE_ROWS * TILE + u % TILE_ROWS;
+        for (int64_t u = 0; u < units(); u++) {
+            a[u] = left.data + u / TILE_ROWS * TILE + u % TILE_ROWS;
+            c[u] = product.data + u * inputs;
+        }
         for (int64_t n0 = 0; n0 < rows; n0 += DEPTH) {
             const int64_t depth = std::min(DEPTH, rows - n0);
             pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
             for (int64_t gate = 0; gate < gates; gate++) {
-                pack_left(n0, depth, gate, left.data);
-                for (int64_t u = 0; u < units(); u++) c[u] = dw + (to(gate) + u) * inputs;
-                add_product(units(), a.data(), TILE_ROWS, depth, right.data, 0, inputs, c.data(), c.data());
+                std::fill(bias.begin(), bias.end(), T(0));
+                pack_left(n0, depth, gate, left.data, bias.data());
+                add(bias.data(), units(), bias_sum.data() + gate * units());
+                add_product(units(), a.data(), TILE_ROWS, depth, right.data, 0, inputs, nothing.data(), c.data());
+                add(product.data, matrix, sum.data() + gate * matrix);
             }
+        }
+        for (int64_t gate = 0; gate < gates; gate++) {
+            add_to(dw + to(gate) * inputs, matrix, sum.data() + gate * matrix);
+            if (db) add_to(db + to(gate), units(), bias_sum.data() + gate * units());
         }
     }
 
-    // A gate's part of dz, [tile][depth][TILE_ROWS], whose rows lie too far apart for the machine to see them coming.
-    void pack_left(int64_t n0, int64_t depth, int64_t gate, T* out) const {
+    // A gate's part of dz, [tile][depth][TILE_ROWS], and the sum of its rows. The rows lie too far apart for the
+    // machine to see them coming.
+    void pack_left(int64_t n0, int64_t depth, int64_t gate, T* out, T* __restrict bias) const {
         constexpr int64_t AHEAD = 4, LINE = 64 / sizeof(T);
         const int64_t count = units();
         const T* row = from(n0, gate);
@@ -145,12 +171,8 @@ struct GradientPart {
             int64_t u = 0;
             for (; u + TILE_ROWS <= count; u += TILE_ROWS, to += TILE) std::memcpy(to, row + u, TILE_ROWS * sizeof(T));
             std::memcpy(to, row + u, (count - u) * sizeof(T));
-            if (db) add(row, count, db + this->to(gate));
+            for (u = 0; u < count; u++) bias[u] += row[u];
         }
-    }
-
-    static void add(const T* row, int64_t count, T* __restrict sum) {
-        for (int64_t j = 0; j < count; j++) sum[j] += row[j];
     }
 
     // From tile to tile, and a cache line more, so that the tiles do not fight for the same places of a cache.

@@ -36,10 +36,10 @@ struct States {
     }
 };
 
-// z += W x of a one-hot x: a look-up of W's column.
+// z += W x of a one-hot x, from column `first` to `last`: a look-up of W's column.
 template <class Cell, class T>
-void add_column(const Packing<Cell, T>& p, const T* w, int64_t symbol, T* z) {
-    for (int64_t j = 0; j < p.columns; j += LANES<T>) {
+void add_column(const Packing<Cell, T>& p, const T* w, int64_t symbol, int64_t first, int64_t last, T* z) {
+    for (int64_t j = first; j < last; j += LANES<T>) {
         const T* panel = w + j / PANEL<T> * PANEL<T> * p.input;
         store(z + j, load(z + j) + load(panel + symbol * PANEL<T> + j % PANEL<T>));
     }
@@ -57,23 +57,21 @@ struct Products {
             add_product(rows, a, 1, k, b, gate * p.wide + way.unit, gate * p.wide + way.last_unit, c0, c);
     }
 
-    // z = bias + W x.
+    // z = bias + W x. W x has no part in the sections behind the first GATES.
     void of_inputs(const ElmanLayer& layer, const std::vector<int64_t>& rows, T* const* z) const {
         const T* w = static_cast<const T*>(way.direction.forward);
         const T* bias = w + p.bias_at();
-        if (layer.symbols) {
+        for (int64_t s = layer.symbols ? 0 : Cell::GATES; s < Cell::SECTIONS; s++) {
+            const int64_t first = s * p.wide + way.unit, last = s * p.wide + way.last_unit;
             for (size_t i = 0; i < rows.size(); i++) {
-                std::copy_n(bias, p.gates(), z[i]);
-                add_column(p, w, layer.symbols[rows[i]], z[i]);
+                std::copy(bias + first, bias + last, z[i] + first);
+                if (s < Cell::GATES) add_column(p, w, layer.symbols[rows[i]], first, last, z[i]);
             }
-            return;
         }
+        if (layer.symbols) return;
         std::vector<const T*> x(rows.size()), biases(rows.size(), bias);
         for (size_t i = 0; i < rows.size(); i++) x[i] = static_cast<const T*>(layer.x) + rows[i] * p.input;
         add(rows.size(), x.data(), p.input, w, biases.data(), z);
-        if (p.first() > 0)  // sections that W x has no part in
-            for (size_t i = 0; i < rows.size(); i++)
-                std::copy(bias + p.columns, bias + p.gates(), z[i] + p.columns);
     }
 };
 

@@ -86,6 +86,15 @@ ELMAN_INLINE void store(T* to, Vector<T> v, int64_t count) {
     std::memcpy(to, &v, count * sizeof(T));
 }
 
+// The first `count` elements, and 0 for the others.
+template <class T>
+ELMAN_INLINE Vector<T> first_of(Vector<T> v, int64_t count) {
+    if (count >= LANES<T>) return v;
+    T elements[LANES<T>];
+    store(elements, v);
+    return load(elements, count);
+}
+
 // work(j, count) for every vector of the elements from `first` to `last`; the last one may have fewer than LANES.
 template <class T, class Work>
 ELMAN_INLINE void for_units(int64_t first, int64_t last, const Work& work) {

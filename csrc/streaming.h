@@ -22,7 +22,9 @@ constexpr int64_t SHARED = 48 * 1024;  // weights of a layer from which on two t
 
 template <class Cell, class T>
 void step_stack(const ElmanStep& call) {
-    std::vector<const T*> inputs(call.batch), before(call.batch), start(call.batch);
+    for (int64_t b = 0; call.symbols && b < call.batch; b++)
+        if (call.symbols[b] < 0 || call.symbols[b] >= call.input) throw std::invalid_argument("symbols");
+    std::vector<const T*> inputs(call.batch), before(call.batch);
     std::vector<T*> z(call.batch);
     Packing<Cell, T> p(call.input, call.hidden);
     Buffer<T> gates(call.batch * p.gates());
@@ -38,7 +40,7 @@ void step_stack(const ElmanStep& call) {
             before[b] = h + b * p.hidden;
             z[b] = gates.data + b * p.gates();
             std::copy_n(w + p.bias_at(), p.gates(), z[b]);
-            if (one_hot) add_column(p, w, call.symbols[b], z[b]);
+            if (one_hot) add_column(p, w, call.symbols[b], 0, p.columns, z[b]);
         }
         // Each thread has its own part of a row of gates; parts must be whole panels of both products.
         const bool shared = p.bias_at() >= SHARED && p.first() % PANEL<T> == 0;

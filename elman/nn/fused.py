@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from elman.nn.cells import State
-from elman.nn.kernels import Direction, Kernels, Layer
+from elman.nn.kernels import BAD_BATCH, Direction, Kernels, Layer
 
 WEIGHTS = 4  # of a direction: weight_ih, weight_hh, bias_ih, bias_hh
 GRADIENTS = ("dw_ih", "dw_hh", "db_ih", "db_hh")
@@ -65,6 +65,8 @@ class Plan:
         self.spans = [Span(0, time, 0, rows)]
         if len(cuts) > 2:
             starts = [0, *batch_sizes.cumsum(0).tolist()]
+            if starts[-1] != rows or bool((batch_sizes[1:] > batch_sizes[:-1]).any()):
+                raise ValueError(BAD_BATCH)
             self.spans = [Span(t0, t1, starts[t0], starts[t1]) for t0, t1 in pairwise(cuts)]
 
     def visits(self) -> list[Visit]:
@@ -155,6 +157,7 @@ class _Call:
         dgates = self.empty(plan.directions, longest, self.sizes.dgates)
         found = history or self.history(longest)
         seen: set[range] = set()
+        crossed: set[Span] = set()  # by a direction
         for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
             n0 = visit.span.n0
             layer, directions = self.describe(visit, outputs, state, found, n0 if history else 0, packed)
@@ -171,9 +174,10 @@ class _Call:
                 )
                 for i, direction in zip(visit.directions, directions, strict=True)
             ]
-            layer = layer._replace(dx=at(dx, n0), add_dx=visit.directions.start > 0)
+            layer = layer._replace(dx=at(dx, n0), add_dx=visit.span in crossed)
             self.kernels.run("backward", layer, directions)
             seen.add(visit.directions)
+            crossed.add(visit.span)
             for i in visit.directions:
                 if cut := plan.detached(visit.span, i):
                     for ds in dstate:
@@ -293,4 +297,3 @@ def at(tensor: Tensor | None, row: int = 0, column: int = 0) -> int:
 
 def _copies(state: State) -> State:
     return tuple(s.clone(memory_format=torch.contiguous_format) for s in state)
-

@@ -25,6 +25,9 @@ TYPES = {torch.float32: "float", torch.float64: "double"}
 CHOICE = "ELMAN_KERNELS"  # environment variable: one of INSTRUCTION_SETS, a library's path, or "none"
 
 
+BAD_BATCH = "batch_sizes must never grow, begin with at most B and have the sum N, and one-hot input must be from 0 to I-1"
+
+
 class Direction(NamedTuple):
     """`ElmanDirection`: numbers and addresses, 0 for what is not there."""
 
@@ -123,15 +126,13 @@ def check(status: int) -> None:
     if status == 1:
         raise MemoryError("no memory for the scratch of a recurrent layer")
     if status:
-        raise ValueError(
-            "batch_sizes must never grow, begin with at most B and have the sum N; one-hot input must be from 0 to I-1"
-        )
+        raise ValueError(BAD_BATCH)
 
 
 @functools.cache
 def library() -> Library:
     """Load the kernels for the best instruction set that this machine runs, once."""
-    choice = os.environ.get(CHOICE)
+    choice = os.environ.get(CHOICE) or None
     if choice == "none":
         return Library("", None, reason=f"{CHOICE} is none")
     if choice and choice not in INSTRUCTION_SETS:

@@ -52,7 +52,9 @@ class Recurrent(nn.Module):
     """
 
     weight_ih_l0: Tensor
-    checkpoint_every: int | Literal["auto"] | None = None  # so that a layer of torch's can become one of these
+    checkpoint_every: int | Literal["auto"] | None = (
+        None  # so that a layer of torch's can become one of these
+    )
     detach_every: int | None = None
 
     def __init__(
@@ -234,8 +236,9 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
         stream: Stream | None = self.__dict__.get("_stream")
-        if stream is not None and state is not None and not torch.is_grad_enabled():
-            stepped = stream.step(x, state, self._parameters)
+        ready = stream is not None and state is not None and stream.serves(self._parameters)
+        if ready and not torch.is_grad_enabled() and not (self.training and self.dropout):
+            stepped = stream.step(x, state)
             if stepped is not None:
                 return stepped
         return self._first_step(x, state)
@@ -244,14 +247,15 @@ class Recurrent(nn.Module):
         """Go a step for which no stream is ready: prepare one, or else take `forward`."""
         parameters = {name: w for name, w in self._parameters.items() if w is not None}
         kernels = find(self.cell, self.weight_ih_l0.dtype)
-        wanted = torch.is_grad_enabled() and any(
-            t.requires_grad for t in (x, *parameters.values(), *(state if isinstance(state, tuple) else ()))
-        )
+        given = state if isinstance(state, (tuple, list)) else (state,)
+        tensors = [t for t in (x, *parameters.values(), *given) if isinstance(t, Tensor)]
+        wanted = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
         if wanted:
             say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
         complete = len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)  # none is computed
         drops = self.training and self.dropout > 0
-        if wanted or drops or kernels is None or not complete or self.weight_ih_l0.device.type != "cpu":
+        plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
+        if wanted or drops or kernels is None or not complete or not plain:
             time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
             outputs, final = self(x.unsqueeze(time), state)
             return outputs.squeeze(time), final
@@ -262,9 +266,11 @@ class Recurrent(nn.Module):
         initial = self._states(state, 1 if single else len(x), not single, None)
         initial = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
         x = (x.long() if one_hot else x).contiguous()
-        stream = self._stream = Stream(kernels, parameters, self.num_layers)
+        stream: Stream | None = self.__dict__.get("_stream")
+        if stream is None or not stream.serves(self._parameters):
+            stream = self._stream = Stream(kernels, parameters, self.num_layers)
         stream.prepare(x, initial)
-        stepped = stream.step(x, self._as_given(initial), self._parameters)
+        stepped = stream.step(x, self._as_given(initial))
         assert stepped is not None, "a stream that was just prepared"
         return stepped
 
@@ -326,6 +332,8 @@ class Recurrent(nn.Module):
             weight = self.weight_ih_l0
             if data.dtype != weight.dtype:
                 raise ValueError(f"input must be {weight.dtype} as the weights are, got {data.dtype}")
+            if data.device != weight.device:
+                raise ValueError(f"input must be on {weight.device} as the weights are, got {data.device}")
             if data.dim() < 2 or data.shape[-1] != self.input_size:
                 raise ValueError(f"input must be [..., I]=[..., {self.input_size}], got {list(data.shape)}")
             return False
@@ -359,6 +367,10 @@ class Recurrent(nn.Module):
                 raise ValueError(f"{name} of hx must be {expected}, got {list(s.shape)}")
             if s.dtype != weight.dtype:
                 raise ValueError(f"{name} of hx must be {weight.dtype} as the weights are, got {s.dtype}")
+            if s.device != weight.device:
+                raise ValueError(
+                    f"{name} of hx must be on {weight.device} as the weights are, got {s.device}"
+                )
             state.append(s if batched else s.unsqueeze(1))
         return _permuted(tuple(state), order)
 

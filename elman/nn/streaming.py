@@ -50,37 +50,47 @@ class Stream:
             self._packed.append(packed)
         self._addresses = (ctypes.c_void_p * layers)(*map(at, self._packed))
 
+    def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
+        """Return whether these are the weights that were packed, unchanged but through `.data`, which hides it."""
+        for name, w, version in self._seen:
+            if parameters.get(name) is not w or w._version != version:
+                return False
+        return True
+
     def prepare(self, x: Tensor, state: State) -> None:
         """Prepare for steps of this kind: x [B, I] or [I], without the I if one-hot; states [L, B, H] or [L, H]."""
-        self._x_shape, self._x_dtype, self._shape = x.shape, x.dtype, state[0].shape
+        self._x_shape, self._x_dtype = x.shape, x.dtype
+        self._states, self._shape = len(state), state[0].shape
         batch = self._shape.numel() // (self._layers * self._hidden)
         threads, addresses = torch.get_num_threads(), ctypes.addressof(self._addresses)
         self._numbers = _NUMBERS.pack(self._layers, batch, self._input, self._hidden, threads, addresses)
-        self._last: tuple[Any, int, int] = (None, 0, 0)  # the state that was returned last, and where it stands
+        self._last: tuple[Any, int, int] = (
+            None,
+            0,
+            0,
+        )  # the state that was returned last, and where it stands
         self._room: list[tuple[Tensor, Any, int, int]] = []
 
-    def step(
-        self, x: Tensor, state: Any, parameters: Mapping[str, Tensor | None]
-    ) -> tuple[Tensor, Any] | None:
-        """Return the output and the state behind; None if the weights or the shapes are not those prepared for.
-
-        A change of the weights is seen, except through `.data`, which hides it from everybody.
-        """
-        for name, w, version in self._seen:
-            if parameters.get(name) is not w or w._version != version:
-                return None
-        if x.shape != self._x_shape or x.dtype is not self._x_dtype or not x.is_contiguous():
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
+        """Return the output and the state behind; None if x or the state are not of the kind prepared for."""
+        if x.shape != self._x_shape or x.dtype is not self._x_dtype or not x.is_cpu:
             return None
         last, h, c = self._last
         if state is not last:
-            given = (state,) if isinstance(state, Tensor) else state
-            for s in given or ():
-                if s.shape != self._shape or s.dtype is not self._dtype or not s.is_contiguous():
+            single = isinstance(state, Tensor)
+            given = (state,) if single else state
+            if single is not (self._states == 1) or len(given) != self._states:
+                return None
+            for s in given:
+                if not (s.shape == self._shape and s.dtype is self._dtype and s.is_cpu and s.is_contiguous()):
                     return None
             h, c = (*map(at, given), 0)[:2]
-        if not self._room:
-            self._make_room(1 if isinstance(state, Tensor) else len(state))
-        y, behind, h_next, c_next = self._room.pop()
+        try:
+            y, behind, h_next, c_next = self._room.pop()
+        except IndexError:  # used up, perhaps by another thread just now
+            self._room = self._make_room()
+            y, behind, h_next, c_next = self._room.pop()
+        x = x.contiguous()
         place = x.data_ptr()
         inputs = (place, 0) if self._x_dtype is self._dtype else (0, place)
         status = self._kernels.step(self._numbers + _PLACES.pack(*inputs, h, c, h_next, c_next))
@@ -89,15 +99,15 @@ class Stream:
         self._last = (behind, h_next, c_next)
         return y, behind
 
-    def _make_room(self, states: int) -> None:
-        """Make the tensors of many steps, as views of one."""
+    def _make_room(self) -> list[tuple[Tensor, Any, int, int]]:
+        """Make the outputs and states of many steps, with the places of the states, as views of one tensor."""
         size = self._shape.numel() * self._packed[0].element_size()
-        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * states)))
+        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * self._states)))
         with torch.inference_mode(False), torch.no_grad():
-            room = torch.empty(states, steps, *self._shape, dtype=self._dtype)
+            room = torch.empty(self._states, steps, *self._shape, dtype=self._dtype)
             h, *c = (kind.unbind() for kind in room)
             y = room[0, :, -1].unbind()
         first = at(room)
         places = range(first, first + steps * size, size) if size else repeat(0)
         places_of_c = range(first + steps * size, first + 2 * steps * size, size) if c and size else repeat(0)
-        self._room = list(zip(y, zip(h, c[0], strict=True) if c else h, places, places_of_c, strict=False))
+        return list(zip(y, zip(h, c[0], strict=True) if c else h, places, places_of_c, strict=False))

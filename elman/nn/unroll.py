@@ -69,6 +69,7 @@ def unroll(
     The gradient is our own; it can be taken once, not twice. A sequence that goes right to left starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
+    _check_fit(cell, weights, x, state)
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
@@ -85,9 +86,46 @@ def unroll(
         return _torch_unroll(cell, weights, x, state, sizes)
     else:
         say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
-    ways = [_plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)]
+    ways = [
+        _plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)
+    ]
     outputs, finals = zip(*ways, strict=True)
     return torch.cat(outputs, 1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
+
+
+def _check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -> None:
+    """Raise ValueError for tensors that do not fit each other: a kernel would follow them out of memory."""
+    first = weights[0].ih
+    rows, inputs = first.shape
+    hidden, outputs = rows // len(cell.gates), weights[0].hh.shape[-1]
+    for way in weights:
+        shapes = ((rows, inputs), (rows, outputs), (rows,), (rows,), (outputs, hidden))
+        for name, w, shape in zip(Weights._fields, way, shapes, strict=True):
+            if w is not None and (w.shape != shape or w.dtype is not first.dtype or w.device != first.device):
+                raise ValueError(
+                    f"weight {name} must be {list(shape)} of {first.dtype} on {first.device}, "
+                    f"got {list(w.shape)} of {w.dtype} on {w.device}"
+                )
+        if (way.bias_ih is None) != (way.bias_hh is None):
+            raise ValueError("bias_ih and bias_hh must both be there or both be None")
+        if way.hr is None and outputs != hidden:
+            raise ValueError(f"weight hh must be {[rows, hidden]}, got {list(way.hh.shape)}")
+    batch = state[0].shape[1]
+    for i, s in enumerate(state):
+        shape = (len(weights), batch, hidden if i else outputs)
+        if s.shape != shape or s.dtype is not first.dtype or s.device != first.device:
+            raise ValueError(
+                f"state must be {list(shape)} of {first.dtype} on {first.device}, got {list(s.shape)} of {s.dtype} on {s.device}"
+            )
+    wanted = (len(x), inputs) if x.is_floating_point() else (len(x),)
+    if (
+        x.shape != wanted
+        or x.device != first.device
+        or (x.is_floating_point() and x.dtype is not first.dtype)
+    ):
+        raise ValueError(
+            f"x must be {list(wanted)} of {first.dtype} on {first.device}, got {list(x.shape)} of {x.dtype} on {x.device}"
+        )
 
 
 def _plain_unroll(
