@@ -2,9 +2,9 @@
 
     python benchmarks/long_sequence.py [--steps 200000] [--json]
 
-An LSTM with B=1 and I=H=128 reads the sequence forward and back. Each method runs in a process of its own, which
-measures how far its memory rose above what it held with inputs and output gradients made; the outputs and the
-gradient of the inputs, which every method must make, are taken off. Times are medians of three.
+An LSTM with B=1 and I=H=128 reads the sequence forward and back. Each method runs in a process of its own,
+which measures how far its memory rose above what it held with inputs and output gradients made; the outputs
+and the gradient of the inputs, which every method must make, are taken off. Times are medians of three.
 """
 
 import argparse

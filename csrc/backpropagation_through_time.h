@@ -122,9 +122,12 @@ struct GradientPart {
 
     // x is one-hot: each step's gradient is added to the column that it looked up.
     void add_columns(int64_t rows, const int64_t* symbols) const {
-        for (int64_t n = 0; n < rows; n++)
-            for (int64_t gate = 0; gate < gates; gate++)
-                for (int64_t j = 0; j < units(); j++) dw[(to(gate) + j) * inputs + symbols[n]] += from(n, gate)[j];
+        for (int64_t gate = 0; gate < gates; gate++) {
+            std::vector<double> sum(inputs * units());  // [inputs, units]
+            for (int64_t n = 0; n < rows; n++) add(from(n, gate), units(), sum.data() + symbols[n] * units());
+            for (int64_t u = 0; u < units(); u++)
+                for (int64_t i = 0; i < inputs; i++) dw[(to(gate) + u) * inputs + i] += T(sum[i * units() + u]);
+        }
     }
 
     // dw += dz^T x and the bias, where x is [N] pointers to its rows; both sides are packed.

@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from elman.nn import cells
-from elman.nn.layers import GRU, LSTM, RNN, Recurrent
+from elman.nn.layers import GRU, LSTM, RNN
+from elman.nn.recurrent import Recurrent
 
 Model = TypeVar("Model", bound=nn.Module)
 OURS: dict[type[nn.Module], type[Recurrent]] = {nn.RNN: RNN, nn.GRU: GRU, nn.LSTM: LSTM}

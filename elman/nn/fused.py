@@ -1,8 +1,8 @@
 """Forward propagation and backpropagation through time of a whole layer in the kernels of `csrc/`.
 
-The equations are those of `elman.nn.unroll`; here stand only the memory that a call needs and its order in time.
-A layer's steps may be parted into spans: gates are then kept for one span at a time and found again on the way
-back (`checkpoint_every`), and a gradient may end where a span begins (`detach_every`).
+The equations are those of `elman.nn.unroll`; here stand only the memory that a call needs and its order in
+time. A layer's steps may be parted into spans: gates are then kept for one span at a time and found again on
+the way back (`checkpoint_every`), and a gradient may end where a span begins (`detach_every`).
 
 Letters: T time, B batch, N real steps of the batch, I input, H hidden, D directions.
 """
@@ -103,7 +103,8 @@ class _Call:
         self.x = x.contiguous()
         self.weights = [None if w is None else w.contiguous() for w in weights]
         w_ih, w_hh = weights[:2]
-        assert w_ih is not None and w_hh is not None, "a layer without weights"
+        assert w_ih is not None, "a layer without weights"
+        assert w_hh is not None, "a layer without weights"
         self.dtype, self.input, self.hidden = w_ih.dtype, w_ih.shape[1], w_hh.shape[1]
         self.sizes = kernels.sizes(self.input, self.hidden)
         self.width = plan.directions * self.hidden
@@ -146,7 +147,7 @@ class _Call:
         dx: Tensor | None,
         dweights: Sequence[Tensor | None],
     ) -> None:
-        """Write the gradient of x and add to those of the weights; `dstate` becomes that of the initial state.
+        """Write the gradient of x, add to those of the weights; `dstate` becomes that of the initial state.
 
         Without `history`, every span's is found again.
         """

@@ -1,4 +1,4 @@
-"""The kernels of `csrc/`, loaded through ctypes: forward propagation and backpropagation through time on the CPU.
+"""The kernels of `csrc/`, loaded through ctypes: forward and back through time on the CPU.
 
 The structures below are those of `csrc/layer.h`, field for field; what each pointer means
 is said there. Where there is no kernel (`reason` says why), the layers run as plain torch operations.
@@ -25,7 +25,10 @@ TYPES = {torch.float32: "float", torch.float64: "double"}
 CHOICE = "ELMAN_KERNELS"  # environment variable: one of INSTRUCTION_SETS, a library's path, or "none"
 
 
-BAD_BATCH = "batch_sizes must never grow, begin with at most B and have the sum N, and one-hot input must be from 0 to I-1"
+BAD_BATCH = (
+    "batch_sizes must never grow, begin with at most B and have the sum N, "
+    "and one-hot input must be from 0 to I-1"
+)
 
 
 class Direction(NamedTuple):
@@ -136,6 +139,9 @@ def library() -> Library:
     if choice == "none":
         return Library("", None, reason=f"{CHOICE} is none")
     if choice and choice not in INSTRUCTION_SETS:
+        if not Path(choice).exists():
+            known = f"{', '.join(INSTRUCTION_SETS)}, none, or a library"
+            return Library("", None, reason=f"{CHOICE} must be one of {known}, got {choice!r}")
         return _load(Path(choice).stem, Path(choice))
     tried = [_load(name, path) for name, path in _paths().items() if choice in (None, name)]
     for loaded in tried:
@@ -177,7 +183,7 @@ def _paths() -> dict[str, Path]:
     found = {}
     for name in INSTRUCTION_SETS:
         for folder in (Path(__file__).parent, installed):
-            if name not in found and (path := folder / f"_kernels_{name}.so").exists():
+            if name not in found and (path := folder / f"_kernels.{name}.so").exists():
                 found[name] = path
     return found
 
@@ -200,7 +206,7 @@ def _load(name: str, path: Path) -> Library:
 
 
 def _openmp() -> list[int | None]:
-    """Find the entry points of torch's own OpenMP, so that no second pool of threads fights it for the cores."""
+    """Find the entry points of torch's own OpenMP: a second pool of threads would fight it for the cores."""
     names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
     for path in (Path(torch.__file__).parent / "lib").glob("libgomp*"):
         functions = [getattr(ctypes.CDLL(str(path)), name, None) for name in names]

@@ -1,7 +1,7 @@
 """One step at a time through a stack of layers, with weights that are packed once.
 
-A step of a small layer takes less time than the making of a tensor, so what can be is done beforehand: a shape that
-was checked is not checked again, and room for results is made for many steps at once.
+A step of a small layer takes less time than the making of a tensor, so what can be is done beforehand: a
+shape that was checked is not checked again, and room for results is made for many steps at once.
 
 Letters: B batch, I input, H hidden, L layers.
 """
@@ -51,14 +51,14 @@ class Stream:
         self._addresses = (ctypes.c_void_p * layers)(*map(at, self._packed))
 
     def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
-        """Return whether these are the weights that were packed, unchanged but through `.data`, which hides it."""
+        """Return whether these are the weights that were packed, unchanged (`.data` would hide it)."""
         for name, w, version in self._seen:
             if parameters.get(name) is not w or w._version != version:
                 return False
         return True
 
     def prepare(self, x: Tensor, state: State) -> None:
-        """Prepare for steps of this kind: x [B, I] or [I], without the I if one-hot; states [L, B, H] or [L, H]."""
+        """Prepare for x [B, I] or [I], without the I if one-hot, and states [L, B, H] or [L, H]."""
         self._x_shape, self._x_dtype = x.shape, x.dtype
         self._states, self._shape = len(state), state[0].shape
         batch = self._shape.numel() // (self._layers * self._hidden)
@@ -82,7 +82,8 @@ class Stream:
             if single is not (self._states == 1) or len(given) != self._states:
                 return None
             for s in given:
-                if not (s.shape == self._shape and s.dtype is self._dtype and s.is_cpu and s.is_contiguous()):
+                fits = s.shape == self._shape and s.dtype is self._dtype
+                if not (fits and s.is_cpu and s.is_contiguous()):
                     return None
             h, c = (*map(at, given), 0)[:2]
         try:
@@ -100,7 +101,7 @@ class Stream:
         return y, behind
 
     def _make_room(self) -> list[tuple[Tensor, Any, int, int]]:
-        """Make the outputs and states of many steps, with the places of the states, as views of one tensor."""
+        """Make the outputs and states of many steps as views of one tensor, with their places."""
         size = self._shape.numel() * self._packed[0].element_size()
         steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * self._states)))
         with torch.inference_mode(False), torch.no_grad():

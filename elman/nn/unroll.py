@@ -1,7 +1,7 @@
 """Forward propagation and backpropagation through time, written out once for every cell.
 
-`_Unroll` is the definition: plain steps in torch operations, which the kernels of `csrc/` are measured by. Where a
-kernel fits (`elman.nn.kernels`), `unroll` takes that; off the CPU it takes torch's own.
+`_Unroll` is the definition: plain steps in torch operations, which the kernels of `csrc/` are measured by.
+Where a kernel fits (`elman.nn.kernels`), `unroll` takes that; off the CPU it takes torch's own.
 
 Sequences are packed, as torch's `PackedSequence` packs them: longest first, and then all first steps, all
 second steps, and so on. Step t is alive in the first `batch_sizes[t]` rows, so a batch costs its real steps
@@ -23,7 +23,6 @@ from torch.utils.checkpoint import checkpoint
 from elman.nn.cells import GRU, LSTM, RNN, Cell, State
 from elman.nn.fused import WEIGHTS, Plan, unroll_fused
 from elman.nn.kernels import find, reason, say_once
-
 
 SLOWER = "recurrent layers run as plain torch operations, which are slower"
 
@@ -55,18 +54,20 @@ def unroll(
         weights: of its two products, in each direction: D is 1 or 2.
         x: the inputs, packed, [N, I]; or integers [N] that stand for one-hot vectors: their product with W
             is a look-up of its columns.
-        state: the initial state, longest sequence first, [D, B, P] for h and [D, B, H] for the others. Rows past
-            `batch_sizes[0]` belong to sequences of length 0 and come back unchanged.
+        state: the initial state, longest sequence first, [D, B, P] for h and [D, B, H] for the others. Rows
+            past `batch_sizes[0]` belong to sequences of length 0 and come back unchanged.
         batch_sizes: how many sequences are alive at each step; T numbers that never grow, with sum N.
-        checkpoint_every: keep states only every so many steps, and find the gates between them again on the way
-            back: the same gradient in less memory. None keeps all.
+        checkpoint_every: keep states only every so many steps, and find the gates between them again on the
+            way back: the same gradient in less memory. None keeps all.
         detach_every: let no gradient pass from a step to the one before it where the later one's number is a
             multiple of this (truncated backpropagation through time). None lets all pass.
 
     Returns:
-        The outputs, packed, both directions side by side, [N, D*P], and the final state, shaped as the initial one.
+        The outputs, packed, both directions side by side, [N, D*P], and the final state, shaped as the
+        initial one.
 
-    The gradient is our own; it can be taken once, not twice. A sequence that goes right to left starts at its own end.
+    The gradient is our own; it can be taken once, not twice. A sequence that is read from right to left
+    starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
     _check_fit(cell, weights, x, state)
@@ -81,10 +82,10 @@ def unroll(
             flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
             return unroll_fused(kernels, plan, x, flat, state)
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
-    elif type(cell) in (RNN, GRU, LSTM) and x.is_floating_point() and len(plan.spans) == 1:
+    elif type(cell) in (RNN, GRU, LSTM) and x.is_floating_point() and len(plan.spans) == 1 and len(x):
         say_once(f"{where}, recurrent layers run in torch's own kernels")
         return _torch_unroll(cell, weights, x, state, sizes)
-    else:
+    elif len(x):
         say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
     ways = [
         _plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)
@@ -111,21 +112,14 @@ def _check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) 
         if way.hr is None and outputs != hidden:
             raise ValueError(f"weight hh must be {[rows, hidden]}, got {list(way.hh.shape)}")
     batch = state[0].shape[1]
-    for i, s in enumerate(state):
-        shape = (len(weights), batch, hidden if i else outputs)
-        if s.shape != shape or s.dtype is not first.dtype or s.device != first.device:
+    shapes = [("x", x, (len(x), inputs) if x.is_floating_point() else (len(x),))]
+    shapes += [("state", s, (len(weights), batch, hidden if i else outputs)) for i, s in enumerate(state)]
+    for name, t, shape in shapes:
+        if t.shape != shape or t.device != first.device or t.dtype not in (first.dtype, torch.int64):
             raise ValueError(
-                f"state must be {list(shape)} of {first.dtype} on {first.device}, got {list(s.shape)} of {s.dtype} on {s.device}"
+                f"{name} must be {list(shape)} of {first.dtype} on {first.device}, "
+                f"got {list(t.shape)} of {t.dtype} on {t.device}"
             )
-    wanted = (len(x), inputs) if x.is_floating_point() else (len(x),)
-    if (
-        x.shape != wanted
-        or x.device != first.device
-        or (x.is_floating_point() and x.dtype is not first.dtype)
-    ):
-        raise ValueError(
-            f"x must be {list(wanted)} of {first.dtype} on {first.device}, got {list(x.shape)} of {x.dtype} on {x.device}"
-        )
 
 
 def _plain_unroll(
@@ -152,13 +146,11 @@ def _torch_unroll(
     cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor
 ) -> tuple[Tensor, State]:
     """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0."""
-    if not len(x):
-        return x.new_empty(0, len(weights) * weights[0].hh.shape[1]), state
     name = f"rnn_{cell.nonlinearity}" if isinstance(cell, RNN) else type(cell).__name__.lower()
     alive = int(batch_sizes[0])
     flat = [weight for direction in weights for weight in direction if weight is not None]
     first = tuple(s[:, :alive].contiguous() for s in state)
-    hx = first if len(first) > 1 else first[0]
+    hx: Any = first if len(cell.states) > 1 else first[0]
     biased = weights[0].bias_ih is not None
     outputs, *final = getattr(torch._VF, name)(
         x, batch_sizes, hx, flat, biased, 1, 0.0, torch.is_grad_enabled(), len(weights) == 2

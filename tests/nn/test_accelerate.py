@@ -35,6 +35,7 @@ OPTIONS: list[dict[str, Any]] = [
 pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN"),  # torch's
     pytest.mark.filterwarnings("ignore:recurrent layers run as plain torch operations"),
+    pytest.mark.filterwarnings("ignore:with projected outputs, recurrent layers run in torch's own kernels"),
 ]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 

@@ -50,9 +50,10 @@ KINDS = {
     "lstm projected": Kind(nn.LSTM, torch.nn.LSTM, {"proj_size": 2}),
 }
 FORMS = ("unbatched", "padded", "packed, sorted", "packed, any order")
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:LSTM with projections is not supported with oneDNN"
-)  # torch's
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN"),  # torch's
+    pytest.mark.filterwarnings("ignore:.*projected outputs, (recurrent layers run in|torch has no kernel)"),
+]
 Run = tuple[Tensor, tuple[Tensor, ...]]  # outputs, and the states of the final state
 
 

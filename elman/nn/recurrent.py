@@ -1,0 +1,392 @@
+"""A stack of recurrent layers over any cell, as `torch.nn` has them: parameter names, shapes, state_dict.
+
+What is more: `lengths` for padded batches (any order, zeros allowed), integers for one-hot input, a gradient
+that is written out (`elman.nn.unroll`), and steps of a stream.
+
+Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size of the output (H, or
+`proj_size`), D directions, L layers.
+"""
+
+import math
+import numbers
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.nn import cells
+from elman.nn.cells import Cell, State
+from elman.nn.fused import WEIGHTS
+from elman.nn.kernels import find, say_once
+from elman.nn.padding import Packing, checked_lengths
+from elman.nn.streaming import Stream
+from elman.nn.unroll import Weights, unroll
+
+
+class Recurrent(nn.Module):
+    """A stack of recurrent layers over any cell; `elman.nn.layers` names the usual three.
+
+    Args:
+        cell: what one step computes (see `elman.nn.cells.Cell`).
+        input_size: I.
+        hidden_size: H.
+        num_layers: L; each layer reads the outputs of the one below.
+        bias: whether there are b and c.
+        batch_first: whether padded batches are [B, T, ...] instead of [T, B, ...].
+        dropout: probability with which an output of any layer but the last is zeroed in training.
+        bidirectional: whether each layer also runs right to left; outputs of both directions side by side.
+        proj_size: P, when outputs are to be projected from H to fewer; 0 for none.
+        device: where the parameters live.
+        dtype: their type.
+        checkpoint_every: keep states only every so many steps while training, and find what lies between them
+            again on the way back: the same gradient in less memory. "auto" is about the square root of T.
+        detach_every: let no gradient go back across a step whose number is a multiple of this (truncated
+            backpropagation through time).
+
+    Raises:
+        ValueError: for a size, a dropout or an input that does not fit.
+        TypeError: for an argument of another type.
+    """
+
+    weight_ih_l0: Tensor
+    checkpoint_every: int | Literal["auto"] | None = (
+        None  # so that a layer of torch's can become one of these
+    )
+    detach_every: int | None = None
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        checkpoint_every: int | Literal["auto"] | None = None,
+        detach_every: int | None = None,
+    ) -> None:
+        super().__init__()
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
+        for name, size in sizes.items():
+            if not isinstance(size, int):
+                raise TypeError(f"{name} must be an int, got {type(size).__name__}")
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        for name, flag in {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}.items():
+            if not isinstance(flag, bool):
+                raise TypeError(f"{name} must be a bool, got {type(flag).__name__}")
+        if not isinstance(dropout, numbers.Real) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError(f"dropout must be a number from 0 to 1, got {dropout!r}")
+        if not 0 <= proj_size < hidden_size:
+            raise ValueError(
+                f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size}"
+            )
+        for name, every in {"checkpoint_every": checkpoint_every, "detach_every": detach_every}.items():
+            if every is None or (every == "auto" and name == "checkpoint_every"):
+                continue
+            if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+                raise ValueError(f"{name} must be a number of steps, at least 1, got {every!r}")
+        if checkpoint_every is not None:
+            self.checkpoint_every = checkpoint_every
+        if detach_every is not None:
+            self.detach_every = detach_every
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(f"dropout={dropout} acts between layers, and there is one layer", stacklevel=3)
+        self.cell = cell
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional, self.proj_size = bidirectional, proj_size
+        self.output_size = proj_size or hidden_size  # P
+
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else self.output_size * self.num_directions
+            for suffix in self._suffixes(layer):
+                rows = len(cell.gates) * hidden_size
+                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.output_size)}
+                if bias:
+                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+                if proj_size:
+                    shapes["weight_hr"] = (proj_size, hidden_size)
+                for name, shape in shapes.items():
+                    weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    self.register_parameter(name + suffix, weight)
+        self.reset_parameters()
+
+    @property
+    def num_directions(self) -> int:
+        """2 if bidirectional, else 1."""
+        return 2 if self.bidirectional else 1
+
+    def _suffixes(self, layer: int) -> list[str]:
+        return [f"_l{layer}", f"_l{layer}_reverse"][: self.num_directions]
+
+    def reset_parameters(self) -> None:
+        """Draw every parameter evenly from ±1/sqrt(H), in torch's order: a seed gives torch's weights."""
+        bound = 1 / math.sqrt(self.hidden_size)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def extra_repr(self) -> str:
+        """Return the settings that differ from the defaults, as `print(layer)` shows them."""
+        said = [str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0}
+        for name, default in {**defaults, "bidirectional": False, "proj_size": 0}.items():
+            if getattr(self, name) != default:
+                said.append(f"{name}={getattr(self, name)}")
+        return ", ".join(said)
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,  # noqa: A002 - torch's name, given by keyword in users' code
+        hx: Tensor | tuple[Tensor, ...] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Any, Any]:
+        """Return (outputs, final state).
+
+        Args:
+            input: [T, B, I] (or [B, T, I] with `batch_first`), one sequence [T, I], or a PackedSequence.
+                Integers without the I dimension stand for one-hot vectors.
+            hx: the initial state [L*D, B, P] ([L*D, P] for one sequence), for LSTM the pair (h, c) with c
+                [L*D, B, H]; zeros when absent.
+            lengths: [B] real lengths of a padded batch, in any order, zeros allowed. Outputs past a length
+                are zero; a sequence of length 0 keeps its initial state.
+
+        Returns:
+            Outputs [T, B, D*P], laid out as the input was, and the final state, shaped as `hx`.
+
+        Raises:
+            ValueError: for shapes, types or lengths that do not fit.
+        """
+        packed = isinstance(input, PackedSequence)
+        data = input.data if packed else input
+        one_hot = self._check_input(data)
+        feature_dims = 0 if one_hot else 1
+        if packed:
+            if data.dim() != 1 + feature_dims:
+                shape = "[N]" if one_hot else "[N, I]"
+                raise ValueError(f"data of a PackedSequence must be {shape}, got {list(data.shape)}")
+            if lengths is not None:
+                raise ValueError("lengths must be absent for a PackedSequence, which knows its own")
+            order, back = input.sorted_indices, input.unsorted_indices
+            outputs, final = self._run(
+                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes
+            )
+            final = _permuted(final, back)
+            return PackedSequence(outputs, input.batch_sizes, order, back), self._as_given(final)
+
+        if data.dim() - feature_dims not in (1, 2):
+            shape = "[T, B] or [T]" if one_hot else "[T, B, I] or [T, I]"
+            raise ValueError(f"input must be {shape}, got {list(data.shape)}")
+        batched = data.dim() - feature_dims == 2
+        if not batched:
+            data = data.unsqueeze(1)
+        elif self.batch_first:
+            data = data.transpose(0, 1)
+        time, batch = data.shape[:2]
+        steps = data.reshape(time * batch, *data.shape[2:])  # [T*B, I]
+        if lengths is None:
+            state = self._states(hx, batch, batched, None)
+            outputs, final = self._run(steps, state, torch.full((time,), batch))
+        else:
+            packing = Packing(checked_lengths(lengths, time, batch), time, data.device)
+            state = self._states(hx, batch, batched, packing.order)
+            kept, final = self._run(steps[packing.index], state, packing.batch_sizes)
+            outputs = kept.new_zeros(time * batch, kept.shape[1]).index_copy(0, packing.index, kept)
+            final = _permuted(final, packing.order.argsort())
+        outputs = outputs.view(time, batch, outputs.shape[1])
+        if not batched:
+            return outputs.squeeze(1), self._as_given(tuple(s.squeeze(1) for s in final))
+        return outputs.transpose(0, 1) if self.batch_first else outputs, self._as_given(final)
+
+    def step(self, x: Tensor, state: Tensor | tuple[Tensor, ...] | None = None) -> tuple[Tensor, Any]:
+        """Go one step: the same bits as `forward` over the whole sequence, for streams.
+
+        Under `torch.no_grad()` the weights are packed once, at the first step, and again when they changed
+        (but not when they are changed through `.data`, which nobody can see). Where a gradient may be wanted,
+        or where there is no kernel, a step is a sequence of one step, and slower.
+
+        Args:
+            x: [B, I], or [I] for one sequence; integers [B] or [] stand for one-hot vectors.
+            state: the state before, as `forward` returns it: [L, B, H], [L, H] for one sequence, for LSTM the
+                pair (h, c); zeros when absent.
+
+        Returns:
+            The output [B, P] or [P], and the state behind.
+
+        Raises:
+            ValueError: for shapes or types that do not fit, and for layers that read from right to left too.
+
+        >>> layer = Recurrent(cells.GRU(), 3, 5)
+        >>> with torch.no_grad():
+        ...     y, state = layer.step(torch.zeros(3))
+        ...     y, state = layer.step(torch.ones(3), state)
+        >>> y.shape, state.shape
+        (torch.Size([5]), torch.Size([1, 5]))
+        """
+        if self.bidirectional:
+            raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
+        stream: Stream | None = self.__dict__.get("_stream")
+        if (
+            stream is not None
+            and state is not None
+            and stream.serves(self._parameters)
+            and not torch.is_grad_enabled()
+            and not (self.training and self.dropout)
+        ):
+            stepped = stream.step(x, state)
+            if stepped is not None:
+                return stepped
+        return self._first_step(x, state)
+
+    def _first_step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Go a step for which no stream is ready: prepare one, or else take `forward`."""
+        parameters = {name: w for name, w in self._parameters.items() if w is not None}
+        kernels = find(self.cell, self.weight_ih_l0.dtype)
+        states = (state,) if isinstance(state, Tensor) else state or ()
+        tensors: list[Tensor] = [x, *parameters.values(), *states]
+        wanted = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        if wanted:
+            say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
+        complete = len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)  # none is computed
+        drops = self.training and self.dropout > 0
+        plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
+        if wanted or drops or kernels is None or not complete or not plain:
+            time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
+            outputs, final = self(x.unsqueeze(time), state)
+            return outputs.squeeze(time), final
+        one_hot = self._check_input(x.unsqueeze(0))
+        single = x.dim() == (0 if one_hot else 1)
+        if not single and x.dim() != (1 if one_hot else 2):
+            raise ValueError(f"x must be {'[B] or []' if one_hot else '[B, I] or [I]'}, got {list(x.shape)}")
+        initial = self._states(state, 1 if single else len(x), not single, None)
+        initial = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
+        x = (x.long() if one_hot else x).contiguous()
+        stream: Stream | None = self.__dict__.get("_stream")
+        if stream is None or not stream.serves(self._parameters):
+            stream = self._stream = Stream(kernels, parameters, self.num_layers)
+        stream.prepare(x, initial)
+        stepped = stream.step(x, self._as_given(initial))
+        assert stepped is not None, "a stream that was just prepared"
+        return stepped
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""
+        self.__dict__.pop("_stream", None)
+        return super()._apply(fn, recurse)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew: the weights that `step` has packed."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_stream"}
+
+    def flatten_parameters(self) -> None:
+        """Do nothing: torch's layers gather their weights for a GPU here, and users' code calls it."""
+
+    @property
+    def mode(self) -> str:
+        """The cell's name as torch has it: "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"."""
+        name = type(self.cell).__name__
+        return f"RNN_{self.cell.nonlinearity.upper()}" if isinstance(self.cell, cells.RNN) else name
+
+    @property
+    def all_weights(self) -> list[list[Tensor]]:
+        """The weights of each layer and direction, in torch's order."""
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        return [[w for w in self._weights(suffix) if w is not None] for suffix in suffixes]
+
+    def _run(self, x: Tensor, state: State, batch_sizes: Tensor) -> tuple[Tensor, State]:
+        """Run all layers over packed steps [N, I]; `state` and the state returned are [L*D, B, ...]."""
+        auto = self.checkpoint_every == "auto"
+        checkpoint_every = math.isqrt(len(batch_sizes)) + 1 if auto else self.checkpoint_every
+        finals = []
+        for layer in range(self.num_layers):
+            if layer > 0 and self.dropout > 0:
+                x = F.dropout(x, self.dropout, self.training)
+            directions = slice(layer * self.num_directions, (layer + 1) * self.num_directions)
+            x, final = unroll(
+                self.cell,
+                [self._weights(suffix) for suffix in self._suffixes(layer)],
+                x,
+                tuple(s[directions] for s in state),
+                batch_sizes,
+                checkpoint_every=checkpoint_every,  # type: ignore[arg-type]
+                detach_every=self.detach_every,
+            )
+            finals.append(final)
+        return x, finals[0] if len(finals) == 1 else tuple(map(torch.cat, zip(*finals, strict=True)))
+
+    def _weights(self, suffix: str) -> Weights:
+        return Weights(
+            getattr(self, f"weight_ih{suffix}"),
+            getattr(self, f"weight_hh{suffix}"),
+            getattr(self, f"bias_ih{suffix}") if self.bias else None,
+            getattr(self, f"bias_hh{suffix}") if self.bias else None,
+            getattr(self, f"weight_hr{suffix}") if self.proj_size else None,
+        )
+
+    def _check_input(self, data: Tensor) -> bool:
+        """Return whether `data` stands for one-hot vectors. Raises ValueError where it does not fit."""
+        if data.is_floating_point():
+            weight = self.weight_ih_l0
+            if data.dtype != weight.dtype:
+                raise ValueError(f"input must be {weight.dtype} as the weights are, got {data.dtype}")
+            if data.device != weight.device:
+                raise ValueError(f"input must be on {weight.device} as the weights are, got {data.device}")
+            if data.dim() < 2 or data.shape[-1] != self.input_size:
+                raise ValueError(f"input must be [..., I]=[..., {self.input_size}], got {list(data.shape)}")
+            return False
+        if data.dtype in (torch.bool,) or data.is_complex():
+            raise ValueError(f"input must be real numbers, or integers for one-hot, got {data.dtype}")
+        if data.numel() and not 0 <= int(data.min()) <= int(data.max()) < self.input_size:
+            raise ValueError(
+                f"one-hot input must be from 0 to I-1={self.input_size - 1}, "
+                f"got {int(data.min())} to {int(data.max())}"
+            )
+        return True
+
+    def _states(
+        self, hx: Tensor | tuple[Tensor, ...] | None, batch: int, batched: bool, order: Tensor | None
+    ) -> State:
+        """Return the initial state, [L*D, B, P] or [L*D, B, H] each, in the packed order of sequences."""
+        weight = self.weight_ih_l0
+        names, rows = self.cell.states, self.num_layers * self.num_directions
+        widths = [self.output_size, *[self.hidden_size] * (len(names) - 1)]
+        if hx is None:
+            return tuple(weight.new_zeros(rows, batch, width) for width in widths)
+        given = hx if isinstance(hx, (tuple, list)) else (hx,)
+        if isinstance(hx, Tensor) != (len(names) == 1) or len(given) != len(names):
+            got = "a tensor" if isinstance(hx, Tensor) else f"a tuple of {len(given)}"
+            expected = "a tensor" if len(names) == 1 else f"a tuple ({', '.join(names)})"
+            raise ValueError(f"hx must be {expected}, got {got}")
+        state = []
+        for name, s, width in zip(names, given, widths, strict=True):
+            expected = [rows, batch, width] if batched else [rows, width]
+            if list(s.shape) != expected:
+                raise ValueError(f"{name} of hx must be {expected}, got {list(s.shape)}")
+            if s.dtype != weight.dtype:
+                raise ValueError(f"{name} of hx must be {weight.dtype} as the weights are, got {s.dtype}")
+            if s.device != weight.device:
+                raise ValueError(
+                    f"{name} of hx must be on {weight.device} as the weights are, got {s.device}"
+                )
+            state.append(s if batched else s.unsqueeze(1))
+        return _permuted(tuple(state), order)
+
+    def _as_given(self, state: State) -> Any:
+        if len(self.cell.states) > 1:
+            return state
+        return state[0]
+
+
+def _permuted(state: State, order: Tensor | None) -> State:
+    return state if order is None else tuple(s.index_select(1, order) for s in state)
