@@ -90,125 +90,135 @@ void input_gradient(const ElmanLayer& layer, int64_t first, int64_t last) {
 
 constexpr int64_t DEPTH = 384;  // rows of dz and x that are packed and summed at a time
 
-// A part of a weight matrix [G*H, inputs] and its bias: the units from `first` to `last` of every gate. DEPTH rows are
-// summed at a time, and these sums in double, for a sequence may have more steps than a float has digits.
 template <class T>
-struct GradientPart {
-    int64_t gates, hidden, wide, inputs, first, last;
-    const int* section;  // [gates], where each gate's gradient stands in a row of dz
-    const T* dz;         // [N, dz_width]
-    int64_t dz_width;
-    T *dw, *db;          // null if not wanted
+void add(const T* row, int64_t count, double* __restrict sum) {
+    for (int64_t i = 0; i < count; i++) sum[i] += row[i];
+}
 
-    int64_t units() const { return last - first; }
-    const T* from(int64_t n, int64_t gate) const { return dz + n * dz_width + section[gate] * wide + first; }
-    int64_t to(int64_t gate) const { return gate * hidden + first; }  // row of dw, element of db
+template <class T>
+void add_to(T* __restrict to, int64_t count, const double* sum) {
+    for (int64_t i = 0; i < count; i++) to[i] += T(sum[i]);
+}
 
-    static void add(const T* row, int64_t count, double* __restrict sum) {
-        for (int64_t i = 0; i < count; i++) sum[i] += row[i];
-    }
-
-    static void add_to(T* __restrict to, int64_t count, const double* sum) {
-        for (int64_t i = 0; i < count; i++) to[i] += T(sum[i]);
-    }
-
-    void add_bias(int64_t rows) const {
-        for (int64_t gate = 0; gate < gates; gate++) {
-            std::vector<double> sum(units());
-            for (int64_t n = 0; n < rows; n++) add(from(n, gate), units(), sum.data());
-            add_to(db + to(gate), units(), sum.data());
-        }
-    }
-
-    // x is one-hot: each step's gradient is added to the column that it looked up.
-    void add_columns(int64_t rows, const int64_t* symbols) const {
-        for (int64_t gate = 0; gate < gates; gate++) {
-            std::vector<double> sum(inputs * units());  // [inputs, units]
-            for (int64_t n = 0; n < rows; n++) add(from(n, gate), units(), sum.data() + symbols[n] * units());
-            for (int64_t u = 0; u < units(); u++)
-                for (int64_t i = 0; i < inputs; i++) dw[(to(gate) + u) * inputs + i] += T(sum[i * units() + u]);
-        }
-    }
-
-    // dw += dz^T x and the bias, where x is [N] pointers to its rows; both sides are packed.
-    void add_products(const std::vector<const T*>& x) const {
-        const int64_t rows = x.size(), matrix = units() * inputs;
-        Buffer<T> left(ceiling(units(), TILE_ROWS) * TILE), right(packed_size<T>(DEPTH, inputs)), product(matrix);
-        std::vector<double> sum(gates * matrix), bias_sum(gates * units());
-        std::vector<T> bias(units());  // of a block
-        const std::vector<T> zeros(inputs);
-        const std::vector<const T*> nothing(units(), zeros.data());
-        std::vector<const T*> a(units());
-        std::vector<T*> c(units());
-        for (int64_t u = 0; u < units(); u++) {
-            a[u] = left.data + u / TILE_ROWS * TILE + u % TILE_ROWS;
-            c[u] = product.data + u * inputs;
-        }
-        for (int64_t n0 = 0; n0 < rows; n0 += DEPTH) {
-            const int64_t depth = std::min(DEPTH, rows - n0);
-            pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
-            for (int64_t gate = 0; gate < gates; gate++) {
-                std::fill(bias.begin(), bias.end(), T(0));
-                pack_left(n0, depth, gate, left.data, bias.data());
-                add(bias.data(), units(), bias_sum.data() + gate * units());
-                add_product(units(), a.data(), TILE_ROWS, depth, right.data, 0, inputs, nothing.data(), c.data());
-                add(product.data, matrix, sum.data() + gate * matrix);
-            }
-        }
-        for (int64_t gate = 0; gate < gates; gate++) {
-            add_to(dw + to(gate) * inputs, matrix, sum.data() + gate * matrix);
-            if (db) add_to(db + to(gate), units(), bias_sum.data() + gate * units());
-        }
-    }
-
-    // A gate's part of dz, [tile][depth][TILE_ROWS], and the sum of its rows. The rows lie too far apart for the
-    // machine to see them coming.
-    void pack_left(int64_t n0, int64_t depth, int64_t gate, T* out, T* __restrict bias) const {
-        constexpr int64_t AHEAD = 4, LINE = 64 / sizeof(T);
-        const int64_t count = units();
-        const T* row = from(n0, gate);
-        for (int64_t n = 0; n < depth; n++, row += dz_width) {
-            if (n + AHEAD < depth)
-                for (int64_t u = 0; u < count; u += LINE) __builtin_prefetch(row + AHEAD * dz_width + u);
-            T* to = out + n * TILE_ROWS;
-            int64_t u = 0;
-            for (; u + TILE_ROWS <= count; u += TILE_ROWS, to += TILE) std::memcpy(to, row + u, TILE_ROWS * sizeof(T));
-            std::memcpy(to, row + u, (count - u) * sizeof(T));
-            for (u = 0; u < count; u++) bias[u] += row[u];
-        }
-    }
+// Some units' part of dz, one gate and DEPTH rows at a time: packed, [tile][depth][TILE_ROWS], and the rows' sum.
+template <class T>
+struct GatePart {
+    const T* dz;  // [N, width], from the first unit on
+    int64_t width, units;
+    Buffer<T> packed;
+    std::vector<const T*> rows;  // [units], of the packed part
+    std::vector<T> sum;          // [units]
 
     // From tile to tile, and a cache line more, so that the tiles do not fight for the same places of a cache.
     static constexpr int64_t TILE = TILE_ROWS * DEPTH + 64 / sizeof(T);
+
+    GatePart(const T* dz, int64_t width, int64_t units)
+        : dz(dz), width(width), units(units), packed(ceiling(units, TILE_ROWS) * TILE), rows(units), sum(units) {
+        for (int64_t u = 0; u < units; u++) rows[u] = packed.data + u / TILE_ROWS * TILE + u % TILE_ROWS;
+    }
+
+    // The rows lie too far apart for the machine to see them coming, so they are fetched ahead.
+    void take(int64_t n0, int64_t depth, int64_t column) {
+        constexpr int64_t AHEAD = 4, LINE = 64 / sizeof(T);
+        std::fill(sum.begin(), sum.end(), T(0));
+        T* __restrict total = sum.data();
+        const T* row = dz + n0 * width + column;
+        for (int64_t n = 0; n < depth; n++, row += width) {
+            if (n + AHEAD < depth)
+                for (int64_t u = 0; u < units; u += LINE) __builtin_prefetch(row + AHEAD * width + u);
+            T* to = packed.data + n * TILE_ROWS;
+            int64_t u = 0;
+            for (; u + TILE_ROWS <= units; u += TILE_ROWS, to += TILE) std::memcpy(to, row + u, TILE_ROWS * sizeof(T));
+            std::memcpy(to, row + u, (units - u) * sizeof(T));
+            for (u = 0; u < units; u++) total[u] += row[u];
+        }
+    }
 };
 
-// dW and db, or with `recurrent` dU and dc, of the given units.
+// The gradient of some units' rows of a weight matrix [G*H, inputs], and of their bias. DEPTH rows are summed at a time,
+// and these sums in double, for a sequence may have more steps than a float has digits.
+template <class T>
+struct MatrixPart {
+    int64_t inputs, units, gates;
+    const int* section;       // [gates], where each gate's gradient stands in a row of dz
+    std::vector<const T*> x;  // [N] rows of what the matrix was multiplied by; none if dw is not summed as a product
+    Buffer<T> right, product;
+    std::vector<double> dw, db;  // [gates, units, inputs], [gates, units]
+
+    MatrixPart(int64_t inputs, int64_t units, int64_t gates, const int* section, std::vector<const T*> x)
+        : inputs(inputs), units(units), gates(gates), section(section), x(std::move(x)),
+          right(packed_size<T>(DEPTH, inputs)), product(units * inputs), dw(gates * units * inputs), db(gates * units) {}
+
+    void take(int64_t n0, int64_t depth) {
+        if (!x.empty()) pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
+    }
+
+    void add_gate(int64_t gate, int64_t depth, const GatePart<T>& dz) {
+        add(dz.sum.data(), units, db.data() + gate * units);
+        if (x.empty()) return;
+        const std::vector<T> zeros(inputs);
+        const std::vector<const T*> nothing(units, zeros.data());
+        std::vector<T*> c(units);
+        for (int64_t u = 0; u < units; u++) c[u] = product.data + u * inputs;
+        add_product(units, dz.rows.data(), TILE_ROWS, depth, right.data, 0, inputs, nothing.data(), c.data());
+        add(product.data, units * inputs, dw.data() + gate * units * inputs);
+    }
+
+    // Adds to the gradients of the whole matrix and bias, of which these are the rows from `first` of every gate on.
+    void finish(T* to_dw, T* to_db, int64_t hidden, int64_t first) const {
+        for (int64_t gate = 0; gate < gates; gate++) {
+            const int64_t row = gate * hidden + first;
+            if (to_dw && !x.empty()) add_to(to_dw + row * inputs, units * inputs, dw.data() + gate * units * inputs);
+            if (to_db) add_to(to_db + row, units, db.data() + gate * units);
+        }
+    }
+};
+
+// dW of one-hot x: each step's gradient belongs to the column that it looked up.
 template <class Cell, class T>
-void weight_gradient(const ElmanLayer& layer, const Way& way, bool recurrent, int64_t first, int64_t last) {
+void add_columns(const ElmanLayer& layer, const ElmanDirection& d, const Packing<Cell, T>& p, int64_t first, int64_t last) {
+    const int64_t units = last - first;
+    for (int64_t gate = 0; gate < Cell::GATES; gate++) {
+        const T* dz = static_cast<const T*>(d.dgates) + Cell::W_SECTION[gate] * p.wide + first;
+        std::vector<double> sum(p.input * units);  // [I, units]
+        for (int64_t n = 0; n < layer.rows; n++) add(dz + n * p.gates(), units, sum.data() + layer.symbols[n] * units);
+        for (int64_t u = 0; u < units; u++)
+            for (int64_t i = 0; i < p.input; i++)
+                static_cast<T*>(d.dw_ih)[(gate * p.hidden + first + u) * p.input + i] += T(sum[i * units + u]);
+    }
+}
+
+// dW, dU and the biases', of the units from `first` to `last` of every gate.
+template <class Cell, class T>
+void weight_gradients(const ElmanLayer& layer, const Way& way, int64_t first, int64_t last) {
     const ElmanDirection& d = way.direction;
     const Packing<Cell, T> p(layer.input, layer.hidden);
     const States<T> states(layer, way);
-    const GradientPart<T> part{Cell::GATES,
-                               p.hidden,
-                               p.wide,
-                               recurrent ? p.hidden : p.input,
-                               first,
-                               last,
-                               recurrent ? Cell::U_SECTION : Cell::W_SECTION,
-                               static_cast<const T*>(d.dgates),
-                               p.gates(),
-                               static_cast<T*>(recurrent ? d.dw_hh : d.dw_ih),
-                               static_cast<T*>(recurrent ? d.db_hh : d.db_ih)};
-    if (!part.dw || (layer.symbols && !recurrent)) {
-        if (part.db) part.add_bias(layer.rows);
-        if (part.dw) part.add_columns(layer.rows, layer.symbols);
-        return;
+    std::vector<const T*> x, h;
+    if (d.dw_ih && !layer.symbols)
+        for (int64_t n = 0; n < layer.rows; n++) x.push_back(static_cast<const T*>(layer.x) + n * p.input);
+    if (d.dw_hh) {
+        h.resize(layer.rows);
+        for (int64_t i = 0; i < way.batch.steps; i++)
+            for (int64_t t = way.time(i), m = 0; m < way.alive(t); m++) h[way.row(t, m)] = states.h_before(i, m);
     }
-    std::vector<const T*> rows(layer.rows);
-    for (int64_t i = 0; i < way.batch.steps; i++)
-        for (int64_t t = way.time(i), m = 0; m < way.alive(t); m++)
-            rows[way.row(t, m)] = recurrent ? states.h_before(i, m) : static_cast<const T*>(layer.x) + way.row(t, m) * p.input;
-    part.add_products(rows);
+    MatrixPart<T> w(p.input, last - first, Cell::GATES, Cell::W_SECTION, std::move(x));
+    MatrixPart<T> u(p.hidden, last - first, Cell::GATES, Cell::U_SECTION, std::move(h));
+    GatePart<T> dz(static_cast<const T*>(d.dgates) + first, p.gates(), last - first);
+    for (int64_t n0 = 0; n0 < layer.rows; n0 += DEPTH) {
+        const int64_t depth = std::min(DEPTH, layer.rows - n0);
+        w.take(n0, depth);
+        u.take(n0, depth);
+        for (int64_t gate = 0; gate < Cell::GATES; gate++) {
+            dz.take(n0, depth, w.section[gate] * p.wide);
+            w.add_gate(gate, depth, dz);
+            if (u.section[gate] != w.section[gate]) dz.take(n0, depth, u.section[gate] * p.wide);
+            u.add_gate(gate, depth, dz);
+        }
+    }
+    w.finish(static_cast<T*>(d.dw_ih), static_cast<T*>(d.db_ih), p.hidden, first);
+    u.finish(static_cast<T*>(d.dw_hh), static_cast<T*>(d.db_hh), p.hidden, first);
+    if (layer.symbols && d.dw_ih) add_columns(layer, d, p, first, last);
 }
 
 }  // namespace elman

@@ -98,16 +98,16 @@ void backward(const ElmanLayer& layer) {
     if (!layer.packed) pack_back<Cell, T>(layer);
     for_ways<Cell, T>(layer, batch, [&](const Way& way) { backpropagation_through_time<Cell, T>(layer, way); });
     // The weights' gradients are few large parts, and come first; dx is many small ones that fill up the end.
-    const int64_t parts = std::min(layer.threads, layer.hidden), large = layer.directions * 2 * parts;
+    const int64_t parts = std::min(layer.threads, layer.hidden), large = layer.directions * parts;
     const int64_t small = layer.dx ? ceiling(layer.rows, SPAN) : 0;
     parallel(layer.threads, large + small, [&](int64_t i) {
         if (i >= large) {
             const int64_t first = (i - large) * SPAN;
             return input_gradient<Cell, T>(layer, first, std::min(layer.rows, first + SPAN));
         }
-        const int64_t part = i % parts, matrix = i / parts;
-        const Way way{batch, layer.direction[matrix / 2], 0, 1, 0, layer.hidden};
-        weight_gradient<Cell, T>(layer, way, matrix % 2, layer.hidden * part / parts, layer.hidden * (part + 1) / parts);
+        const int64_t part = i % parts;
+        const Way way{batch, layer.direction[i / parts], 0, 1, 0, layer.hidden};
+        weight_gradients<Cell, T>(layer, way, layer.hidden * part / parts, layer.hidden * (part + 1) / parts);
     });
 }
 
