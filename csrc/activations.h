@@ -14,7 +14,7 @@ struct Exponential;
 template <>
 struct Exponential<float> {
     static constexpr int TERMS = 8, MANTISSA = 23;
-    static constexpr int32_t BIAS = 127;
+    static constexpr uint32_t BIAS = 127;
     static constexpr float LN2_HIGH = 0x1.62e4p-1f, LN2_LOW = 0x1.7f7d1cp-20f;  // the high part times n is exact
     static constexpr float ROUND = 0x1.8p23f;  // added to a small number, it leaves the nearest whole number
     static constexpr float LARGEST = 87.0f;    // of x, for e^x to be finite
@@ -22,7 +22,7 @@ struct Exponential<float> {
 template <>
 struct Exponential<double> {
     static constexpr int TERMS = 14, MANTISSA = 52;
-    static constexpr int64_t BIAS = 1023;
+    static constexpr uint64_t BIAS = 1023;
     static constexpr double LN2_HIGH = 0x1.62e42fefap-1, LN2_LOW = 0x1.cf79abc9e3b39p-40;
     static constexpr double ROUND = 0x1.8p52;
     static constexpr double LARGEST = 708.0;
@@ -52,7 +52,7 @@ ELMAN_INLINE Parts<T> exponential(Vector<T> x) {
 #pragma GCC unroll 16
     for (int i = E::TERMS - 2; i >= 2; i--) series = multiply_add(series, r, all<T>(inverse_factorial<T>(i)));
     // n stands in the low bits of `rounded`; moved into the exponent it makes 2^n.
-    const Bits<T> scale = ((Bits<T>)rounded + E::BIAS) << E::MANTISSA;
+    const Unsigned<T> scale = ((Unsigned<T>)rounded + E::BIAS) << E::MANTISSA;
     return {(Vector<T>)scale, multiply_add(series, r * r, r)};
 }
 

@@ -35,6 +35,8 @@ typedef float Floats __attribute__((vector_size(VECTOR_BYTES)));
 typedef double Doubles __attribute__((vector_size(VECTOR_BYTES)));
 typedef int32_t Ints __attribute__((vector_size(VECTOR_BYTES)));
 typedef int64_t Longs __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t UnsignedInts __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint64_t UnsignedLongs __attribute__((vector_size(VECTOR_BYTES)));
 
 template <class T>
 struct VectorOf;
@@ -42,17 +44,21 @@ template <>
 struct VectorOf<float> {
     typedef Floats type;
     typedef Ints bits;
+    typedef UnsignedInts unsigned_bits;
 };
 template <>
 struct VectorOf<double> {
     typedef Doubles type;
     typedef Longs bits;
+    typedef UnsignedLongs unsigned_bits;
 };
 
 template <class T>
 using Vector = typename VectorOf<T>::type;
 template <class T>
 using Bits = typename VectorOf<T>::bits;  // the same bytes as integers; comparisons give these too
+template <class T>
+using Unsigned = typename VectorOf<T>::unsigned_bits;  // where a sum may overflow
 template <class T>
 constexpr int LANES = VECTOR_BYTES / sizeof(T);
 

@@ -18,7 +18,9 @@ struct ElmanStep {
 
 namespace elman {
 
-constexpr int64_t SHARED = 48 * 1024;  // weights of a layer from which on two threads are faster than one
+// Weights of a layer from which on threads share a step. Two are faster from far fewer on, but only while each has a
+// core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
+constexpr int64_t SHARED = 1 << 20;
 
 template <class Cell, class T>
 void step_stack(const ElmanStep& call) {

@@ -275,10 +275,7 @@ class Recurrent(nn.Module):
         stream: Stream | None = self.__dict__.get("_stream")
         if stream is None or not stream.serves(self._parameters):
             stream = self._stream = Stream(kernels, parameters, self.num_layers)
-        stream.prepare(x, initial)
-        stepped = stream.step(x, self._as_given(initial))
-        assert stepped is not None, "a stream that was just prepared"
-        return stepped
+        return stream.begin(x, initial)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""

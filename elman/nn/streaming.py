@@ -36,19 +36,20 @@ class Stream:
 
     def __init__(self, kernels: Kernels, parameters: Mapping[str, Tensor], layers: int) -> None:
         self._seen = [(name, w, w._version) for name, w in parameters.items()]
-        self._kernels, self._layers = kernels, layers
+        self._kernels, self.layers = kernels, layers
         weights = [w.detach().contiguous() for w in parameters.values()]
         each = len(weights) // layers  # fewer than WEIGHTS without biases
-        self._dtype, self._input, self._hidden = weights[0].dtype, weights[0].shape[1], weights[1].shape[1]
-        self._packed = []
+        self.dtype, self.input, self.hidden = weights[0].dtype, weights[0].shape[1], weights[1].shape[1]
+        self.packed = []
         for i in range(0, len(weights), each):
             inputs = weights[i].shape[1]
-            packed = torch.empty(kernels.sizes(inputs, self._hidden).forward, dtype=self._dtype)
+            packed = torch.empty(kernels.sizes(inputs, self.hidden).forward, dtype=self.dtype)
             some = [*map(at, weights[i : i + each]), *[0] * (WEIGHTS - each)]
-            layer = Layer(input=inputs, hidden=self._hidden, directions=1)
+            layer = Layer(input=inputs, hidden=self.hidden, directions=1)
             kernels.run("pack", layer, [Direction(0, *some, forward=at(packed))])
-            self._packed.append(packed)
-        self._addresses = (ctypes.c_void_p * layers)(*map(at, self._packed))
+            self.packed.append(packed)
+        self.addresses = (ctypes.c_void_p * layers)(*map(at, self.packed))
+        self._kind: _Kind | None = None  # of the steps that it is ready for
 
     def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
         """Return whether these are the weights that were packed, unchanged (`.data` would hide it)."""
@@ -57,55 +58,73 @@ class Stream:
                 return False
         return True
 
-    def prepare(self, x: Tensor, state: State) -> None:
-        """Prepare for x [B, I] or [I], without the I if one-hot, and states [L, B, H] or [L, H]."""
-        self._x_shape, self._x_dtype = x.shape, x.dtype
-        self._states, self._shape = len(state), state[0].shape
-        batch = self._shape.numel() // (self._layers * self._hidden)
-        threads, addresses = torch.get_num_threads(), ctypes.addressof(self._addresses)
-        self._numbers = _NUMBERS.pack(self._layers, batch, self._input, self._hidden, threads, addresses)
-        self._last: tuple[Any, int, int] = (
-            None,
-            0,
-            0,
-        )  # the state that was returned last, and where it stands
-        self._room: list[tuple[Tensor, Any, int, int]] = []
+    def begin(self, x: Tensor, state: State) -> tuple[Tensor, Any]:
+        """Go a step, and be ready for more of its kind.
+
+        Args:
+            x: [B, I] or [I], without the I if one-hot.
+            state: [L, B, H] or [L, H] each, contiguous.
+        """
+        kind = self._kind = _Kind(self, x, state)
+        return kind.step(self._kernels, x, state if len(state) > 1 else state[0], *(*map(at, state), 0)[:2])
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
-        """Return the output and the state behind; None if x or the state are not of the kind prepared for."""
-        if x.shape != self._x_shape or x.dtype is not self._x_dtype or not x.is_cpu:
+        """Return the output and the state behind; None if x or the state are not of the kind begun with."""
+        kind = self._kind
+        if kind is None or x.shape != kind.x_shape or x.dtype is not kind.x_dtype or not x.is_cpu:
             return None
-        last, h, c = self._last
+        last, h, c = kind.last
         if state is not last:
             single = isinstance(state, Tensor)
             given = (state,) if single else state
-            if single is not (self._states == 1) or len(given) != self._states:
+            if single is not (kind.states == 1) or len(given) != kind.states:
                 return None
             for s in given:
-                fits = s.shape == self._shape and s.dtype is self._dtype
+                fits = s.shape == kind.shape and s.dtype is self.dtype
                 if not (fits and s.is_cpu and s.is_contiguous()):
                     return None
             h, c = (*map(at, given), 0)[:2]
+        return kind.step(self._kernels, x.contiguous(), state, h, c)
+
+
+class _Kind:
+    """Steps of one kind: what is the same for all of them, and room for their results.
+
+    Threads may share it: whatever changes is replaced as a whole.
+    """
+
+    def __init__(self, stream: Stream, x: Tensor, state: State) -> None:
+        self.x_shape, self.x_dtype = x.shape, x.dtype
+        self.states, self.shape, self.dtype = len(state), state[0].shape, stream.dtype
+        batch = self.shape.numel() // (stream.layers * stream.hidden)
+        threads, addresses = torch.get_num_threads(), ctypes.addressof(stream.addresses)
+        sizes = (stream.layers, batch, stream.input, stream.hidden)
+        self.numbers = _NUMBERS.pack(*sizes, threads, addresses)
+        self.last: tuple[Any, int, int] = (None, 0, 0)  # the state that was returned last, and its places
+        self.room: list[tuple[Tensor, Any, int, int]] = []
+
+    def step(self, kernels: Kernels, x: Tensor, state: Any, h: int, c: int) -> tuple[Tensor, Any]:
+        """Go a step from the state, which stands at h and c."""
         try:
-            y, behind, h_next, c_next = self._room.pop()
-        except IndexError:  # used up, perhaps by another thread just now
-            self._room = self._make_room()
-            y, behind, h_next, c_next = self._room.pop()
-        x = x.contiguous()
+            y, behind, h_next, c_next = self.room.pop()
+        except IndexError:
+            room = self._make_room()
+            y, behind, h_next, c_next = room.pop()
+            self.room = room
         place = x.data_ptr()
-        inputs = (place, 0) if self._x_dtype is self._dtype else (0, place)
-        status = self._kernels.step(self._numbers + _PLACES.pack(*inputs, h, c, h_next, c_next))
+        inputs = (place, 0) if self.x_dtype is self.dtype else (0, place)
+        status = kernels.step(self.numbers + _PLACES.pack(*inputs, h, c, h_next, c_next))
         if status:
             check(status)
-        self._last = (behind, h_next, c_next)
+        self.last = (behind, h_next, c_next)
         return y, behind
 
     def _make_room(self) -> list[tuple[Tensor, Any, int, int]]:
         """Make the outputs and states of many steps as views of one tensor, with their places."""
-        size = self._shape.numel() * self._packed[0].element_size()
-        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * self._states)))
+        size = self.shape.numel() * self.dtype.itemsize
+        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * self.states)))
         with torch.inference_mode(False), torch.no_grad():
-            room = torch.empty(self._states, steps, *self._shape, dtype=self._dtype)
+            room = torch.empty(self.states, steps, *self.shape, dtype=self.dtype)
             h, *c = (kind.unbind() for kind in room)
             y = room[0, :, -1].unbind()
         first = at(room)

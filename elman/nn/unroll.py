@@ -12,7 +12,7 @@ the size of a projection).
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -22,7 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from elman.nn.cells import GRU, LSTM, RNN, Cell, State
 from elman.nn.fused import WEIGHTS, Plan, unroll_fused
-from elman.nn.kernels import find, reason, say_once
+from elman.nn.kernels import BAD_BATCH, find, reason, say_once
 
 SLOWER = "recurrent layers run as plain torch operations, which are slower"
 
@@ -76,13 +76,16 @@ def unroll(
     projected = weights[0].hr is not None
     plan = Plan(sizes, len(x), len(weights), checkpoint_every, detach_every)
     where = "with projected outputs" if projected else f"on {x.device.type}"
-    if x.device.type == "cpu" and not projected:
-        kernels = find(cell, dtype)
-        if kernels is not None:
-            flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
-            return unroll_fused(kernels, plan, x, flat, state)
+    here = x.device.type == "cpu" and not projected
+    kernels = find(cell, dtype) if here else None
+    if kernels is not None:
+        flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
+        return unroll_fused(kernels, plan, x, flat, state)
+    _check_batch(x, sizes, state[0].shape[1], weights[0].ih.shape[1])
+    torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
+    if here:
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
-    elif type(cell) in (RNN, GRU, LSTM) and x.is_floating_point() and len(plan.spans) == 1 and len(x):
+    elif torch_has and x.is_floating_point() and len(plan.spans) == 1 and len(x):
         say_once(f"{where}, recurrent layers run in torch's own kernels")
         return _torch_unroll(cell, weights, x, state, sizes)
     elif len(x):
@@ -98,7 +101,7 @@ def _check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) 
     """Raise ValueError for tensors that do not fit each other: a kernel would follow them out of memory."""
     first = weights[0].ih
     rows, inputs = first.shape
-    hidden, outputs = rows // len(cell.gates), weights[0].hh.shape[-1]
+    hidden, outputs = rows // len(cell.gates), weights[0].hh.shape[-1]  # H, P
     for way in weights:
         shapes = ((rows, inputs), (rows, outputs), (rows,), (rows,), (outputs, hidden))
         for name, w, shape in zip(Weights._fields, way, shapes, strict=True):
@@ -111,15 +114,31 @@ def _check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) 
             raise ValueError("bias_ih and bias_hh must both be there or both be None")
         if way.hr is None and outputs != hidden:
             raise ValueError(f"weight hh must be {[rows, hidden]}, got {list(way.hh.shape)}")
-    batch = state[0].shape[1]
-    shapes = [("x", x, (len(x), inputs) if x.is_floating_point() else (len(x),))]
-    shapes += [("state", s, (len(weights), batch, hidden if i else outputs)) for i, s in enumerate(state)]
-    for name, t, shape in shapes:
-        if t.shape != shape or t.device != first.device or t.dtype not in (first.dtype, torch.int64):
+    if not inputs or not hidden:
+        raise ValueError(f"I and H must be at least 1, got weights {list(first.shape)}")
+    if len(state) != len(cell.states):
+        raise ValueError(f"state must be ({', '.join(cell.states)}), got {len(state)} tensors")
+    batch = state[0].shape[1] if state[0].dim() == 3 else 0
+    x_shape, x_dtype = ((len(x), inputs), first.dtype) if x.is_floating_point() else ((len(x),), torch.int64)
+    expected: list[tuple[str, Tensor, tuple[int, ...], torch.dtype]] = [("x", x, x_shape, x_dtype)]
+    for i, s in enumerate(state):
+        expected.append(("state", s, (len(weights), batch, hidden if i else outputs), first.dtype))
+    for name, t, shape, dtype in expected:
+        if t.shape != shape or t.device != first.device or t.dtype is not dtype:
             raise ValueError(
-                f"{name} must be {list(shape)} of {first.dtype} on {first.device}, "
+                f"{name} must be {list(shape)} of {dtype} on {first.device}, "
                 f"got {list(t.shape)} of {t.dtype} on {t.device}"
             )
+
+
+def _check_batch(x: Tensor, sizes: Tensor, batch: int, inputs: int) -> None:
+    """Raise ValueError for sizes or symbols that lead out of the tensors; the kernels look for themselves."""
+    alive = [batch, *sizes.tolist()]
+    grows = any(after > before for before, after in pairwise(alive))
+    symbols = x.numel() > 0 and not x.is_floating_point() and x.device.type != "meta"
+    out = symbols and not 0 <= int(x.min()) <= int(x.max()) < inputs
+    if grows or min(alive) < 0 or sum(alive[1:]) != len(x) or out:
+        raise ValueError(BAD_BATCH)
 
 
 def _plain_unroll(

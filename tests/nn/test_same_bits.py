@@ -80,7 +80,7 @@ class Case:
         x = self.x[:time, some].clone()
         x.requires_grad_(x.is_floating_point())
         state = tuple(s[:, some].clone().requires_grad_() for s in self.state)
-        given: Any = state if len(state) > 1 else state[0]
+        given: Any = state if len(state) != 1 else state[0]
         self.layer.zero_grad()
         outputs, final = self.layer(x, given, lengths=lengths) if padded else self.layer(x, given)
         final = final if isinstance(final, tuple) else (final,)
@@ -128,7 +128,7 @@ def test_alone_as_in_company(
 def test_padded_as_packed(kind: str, dtype: torch.dtype) -> None:
     case = Case(kind, dtype, (9, 8, 5, 16))
     lengths = [max(1, int(n)) for n in case.lengths]
-    given: Any = case.state if len(case.state) > 1 else case.state[0]
+    given: Any = case.state if len(case.state) != 1 else case.state[0]
     packed = pack_sequence([case.x[:n, b] for b, n in enumerate(lengths)], enforce_sorted=False)
     outputs, final = case.layer(case.x, given, lengths=lengths)
     packed_outputs, packed_final = case.layer(packed, given)
@@ -177,7 +177,7 @@ def test_in_chunks_with_the_state_carried_as_whole(
     whole = case.of_sequences(case.run(range(case.batch), length=case.time))
     x = case.x.clone().requires_grad_()
     first = tuple(s.clone().requires_grad_() for s in case.state)
-    state: Any = first if len(first) > 1 else first[0]
+    state: Any = first if len(first) != 1 else first[0]
     parts = []
     for chunk in x.split(2):
         part, state = case.layer(chunk, state)
@@ -210,7 +210,7 @@ def test_step_by_step_as_whole(
 ) -> None:
     torch.set_num_threads(threads)
     case = Case(kind, dtype, shape, **options)
-    given: Any = case.state if len(case.state) > 1 else case.state[0]
+    given: Any = case.state if len(case.state) != 1 else case.state[0]
     whole = case.x.transpose(0, 1) if case.layer.batch_first else case.x
     outputs, final = case.layer(whole, given)
     outputs = outputs.transpose(0, 1) if case.layer.batch_first else outputs

@@ -71,7 +71,7 @@ def weighed(outputs: Tensor, final: tuple[Tensor, ...]) -> Tensor:
 def results(model: Recurrent, lengths: Any = LENGTHS) -> list[Tensor]:
     """Outputs, final states, and the gradients of the input, the states and the weights."""
     x, state = leaves(model, len(LENGTHS))
-    outputs, final = model(x, state if len(state) > 1 else state[0], lengths=lengths)
+    outputs, final = model(x, state if len(state) != 1 else state[0], lengths=lengths)
     final = final if isinstance(final, tuple) else (final,)
     gradients = torch.autograd.grad(weighed(outputs, final), [x, *state, *model.parameters()])
     return [outputs, *final, *gradients]
@@ -104,7 +104,7 @@ def test_detach_equals_a_loop_that_detaches_the_state(
     for start in range(0, TIME, detach_every):
         if start:
             now = tuple(s.detach() for s in now)
-        part, after = loop(x[start : start + detach_every], now if len(now) > 1 else now[0])
+        part, after = loop(x[start : start + detach_every], now if len(now) != 1 else now[0])
         now = after if isinstance(after, tuple) else (after,)
         parts.append(part)
     outputs = torch.cat(parts)
@@ -192,12 +192,12 @@ def test_spans_of_frozen_weights() -> None:
 @pytest.mark.parametrize("name", ["checkpoint_every", "detach_every"])
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "Auto", "auto "])
 def test_bad_numbers_of_steps(kind: Any, name: str, bad: Any) -> None:
-    with pytest.raises(ValueError, match=f"^{name} must be a number of steps, at least 1, got {bad!r}$"):
+    with pytest.raises(ValueError, match=rf"^{name} must be a number of steps, at least 1, got {bad!r}$"):
         kind(INPUT, HIDDEN, **{name: bad})
 
 
 def test_detach_has_no_auto() -> None:
-    with pytest.raises(ValueError, match="^detach_every must be a number of steps"):
+    with pytest.raises(ValueError, match=r"^detach_every must be a number of steps"):
         nn.GRU(INPUT, HIDDEN, detach_every="auto")  # type: ignore[arg-type]
 
 
@@ -205,6 +205,6 @@ def test_detach_has_no_auto() -> None:
 @pytest.mark.parametrize("batch_sizes", [[1, 2], [2, 2, 2], [2], [3], [], [-1, 4], [4, -1], [2, 0, 1]])
 def test_batch_sizes_that_do_not_fit(batch_sizes: list[int], checkpoint_every: int | None) -> None:
     w = Weights(torch.randn(12, 3), torch.randn(12, 4), torch.randn(12), torch.randn(12))
-    with pytest.raises(ValueError, match="^batch_sizes must never grow, begin with at most B"):
+    with pytest.raises(ValueError, match=r"^batch_sizes must never grow, begin with at most B"):
         unroll(cells.GRU(), [w], torch.randn(3, 3), (torch.zeros(1, 2, 4),), batch_sizes,
                checkpoint_every=checkpoint_every)  # fmt: skip

@@ -1,6 +1,7 @@
 """Backpropagation through time of every cell: against numbers, and against autograd over a plain loop.
 
-Each cell goes both ways that there are: through the kernels, and, as a subclass that they do not know, in plain steps.
+Each cell goes both ways that there are: through the kernels, and, as a subclass that these do not know, in
+plain steps.
 
 `pytest -s -k central tests/nn/test_unroll.py` prints the largest error of each cell's gradient.
 """
