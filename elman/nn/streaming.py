@@ -66,7 +66,7 @@ class Stream:
             state: [L, B, H] or [L, H] each, contiguous.
         """
         kind = self._kind = _Kind(self, x, state)
-        return kind.step(self._kernels, x, state if len(state) > 1 else state[0], *(*map(at, state), 0)[:2])
+        return kind.step(self._kernels, x, *(*map(at, state), 0)[:2])
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Return the output and the state behind; None if x or the state are not of the kind begun with."""
@@ -84,7 +84,7 @@ class Stream:
                 if not (fits and s.is_cpu and s.is_contiguous()):
                     return None
             h, c = (*map(at, given), 0)[:2]
-        return kind.step(self._kernels, x.contiguous(), state, h, c)
+        return kind.step(self._kernels, x.contiguous(), h, c)
 
 
 class _Kind:
@@ -103,8 +103,8 @@ class _Kind:
         self.last: tuple[Any, int, int] = (None, 0, 0)  # the state that was returned last, and its places
         self.room: list[tuple[Tensor, Any, int, int]] = []
 
-    def step(self, kernels: Kernels, x: Tensor, state: Any, h: int, c: int) -> tuple[Tensor, Any]:
-        """Go a step from the state, which stands at h and c."""
+    def step(self, kernels: Kernels, x: Tensor, h: int, c: int) -> tuple[Tensor, Any]:
+        """Go a step from the state that stands at h and c."""
         try:
             y, behind, h_next, c_next = self.room.pop()
         except IndexError:
