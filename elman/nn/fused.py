@@ -57,6 +57,8 @@ class Plan:
         checkpoint_every: int | None = None,
         detach_every: int | None = None,
     ) -> None:
+        check_every("checkpoint_every", checkpoint_every)
+        check_every("detach_every", detach_every)
         self.batch_sizes, self.directions = batch_sizes, directions
         self.checkpoint_every, self.detach_every = checkpoint_every, detach_every
         time = len(batch_sizes)
@@ -84,6 +86,12 @@ class Plan:
         t = span.t1 if direction else span.t0
         cut = self.detach_every and 0 < t < len(self.batch_sizes) and t % self.detach_every == 0
         return int(self.batch_sizes[t]) if cut else 0
+
+
+def check_every(name: str, every: object) -> None:
+    """Raise ValueError for what is neither a number of steps nor None."""
+    if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+        raise ValueError(f"{name} must be a number of steps, at least 1, got {every!r}")
 
 
 class History(NamedTuple):

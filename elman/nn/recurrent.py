@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import cells
 from elman.nn.cells import Cell, State
-from elman.nn.fused import WEIGHTS
+from elman.nn.fused import WEIGHTS, check_every
 from elman.nn.kernels import find, say_once
 from elman.nn.padding import Packing, checked_lengths
 from elman.nn.streaming import Stream
@@ -91,11 +91,8 @@ class Recurrent(nn.Module):
             raise ValueError(
                 f"proj_size must be from 0 to hidden_size - 1 = {hidden_size - 1}, got {proj_size}"
             )
-        for name, every in {"checkpoint_every": checkpoint_every, "detach_every": detach_every}.items():
-            if every is None or (every == "auto" and name == "checkpoint_every"):
-                continue
-            if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-                raise ValueError(f"{name} must be a number of steps, at least 1, got {every!r}")
+        check_every("checkpoint_every", None if checkpoint_every == "auto" else checkpoint_every)
+        check_every("detach_every", detach_every)
         if checkpoint_every is not None:
             self.checkpoint_every = checkpoint_every
         if detach_every is not None:
@@ -265,6 +262,8 @@ class Recurrent(nn.Module):
             time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
             outputs, final = self(x.unsqueeze(time), state)
             return outputs.squeeze(time), final
+        if x.is_floating_point() and x.shape[-1:] != (self.input_size,):
+            raise ValueError(f"x must be [B, I] or [I] with I={self.input_size}, got {list(x.shape)}")
         one_hot = self._check_input(x.unsqueeze(0))
         single = x.dim() == (0 if one_hot else 1)
         if not single and x.dim() != (1 if one_hot else 2):

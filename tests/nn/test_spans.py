@@ -208,3 +208,12 @@ def test_batch_sizes_that_do_not_fit(batch_sizes: list[int], checkpoint_every: i
     with pytest.raises(ValueError, match=r"^batch_sizes must never grow, begin with at most B"):
         unroll(cells.GRU(), [w], torch.randn(3, 3), (torch.zeros(1, 2, 4),), batch_sizes,
                checkpoint_every=checkpoint_every)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["checkpoint_every", "detach_every"])
+@pytest.mark.parametrize("every", [0, "atuo"])
+def test_a_bad_number_of_steps_set_later_is_an_error_too(name: str, every: object) -> None:
+    layer = nn.GRU(3, 4)
+    setattr(layer, name, every)
+    with pytest.raises(ValueError, match=rf"^{name} must be a number of steps, at least 1, got {every!r}$"):
+        layer(torch.zeros(2, 1, 3))

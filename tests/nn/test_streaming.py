@@ -260,7 +260,7 @@ def test_layers_without_kernels_step_too() -> None:
 
 ready = torch.zeros(2, BATCH, HIDDEN)  # a state
 BAD: list[tuple[str, Any, Any, str]] = [
-    ("gru", torch.zeros(BATCH, 9), ready, "input must be [..., I]=[..., 3], got [1, 2, 9]"),
+    ("gru", torch.zeros(BATCH, 9), ready, "x must be [B, I] or [I] with I=3, got [2, 9]"),
     ("gru", torch.zeros(BATCH, INPUT).double(), ready, "input must be torch.float32 as the weights are"),
     ("gru", torch.zeros(BATCH, INPUT, device="meta"), ready, "input must be on cpu as the weights are"),
     ("gru", torch.zeros(2, BATCH, INPUT), ready, "x must be [B, I] or [I], got [2, 2, 3]"),
