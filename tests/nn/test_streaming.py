@@ -401,3 +401,18 @@ def test_python_threads_may_share_a_layer_with_batches_of_their_own() -> None:
 def test_no_and_few_sequences(batch: int) -> None:
     for kind in LAYERS:
         assert_streams(layer(kind), torch.randn(4, batch, INPUT))
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
+def test_threads_that_share_a_step_change_no_bit(kind: type[nn.GRU]) -> None:
+    layer, x = kind(512, 1024), torch.randn(2, 1, 512)  # more weights than `SHARED` in csrc/streaming.h
+    threads = torch.get_num_threads()
+    try:
+        with torch.no_grad():
+            torch.set_num_threads(1)
+            outputs, _ = layer(x)
+            torch.set_num_threads(3)
+            _, state = layer.step(x[0])
+            assert torch.equal(layer.step(x[1], state)[0], outputs[1])
+    finally:
+        torch.set_num_threads(threads)
