@@ -1,21 +1,33 @@
 """What a task is: from a file of examples to a model, its loss, its answers and its score."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from elman.data.batch import fill
 from elman.data.source import did_you_mean
 from elman.nn.layers import LAYERS
 
+BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
 
-def option(default: Any, meaning: str) -> Any:
-    """Declare a setting: its default, and the line that `--help` shows."""
-    return field(default=default, metadata={"help": meaning})
+
+def option(default: Any, meaning: str, choices: Sequence[str] = (), kind: type | None = None) -> Any:
+    """Declare a setting.
+
+    Args:
+        default: its default; a setting whose default is False is a flag.
+        meaning: the line that `--help` shows.
+        choices: what it must be one of, where that is so.
+        kind: its type, where the default is None and it is not a text.
+    """
+    return field(default=default, metadata={"help": meaning, "choices": tuple(choices), "kind": kind})
 
 
 @dataclass(frozen=True)
@@ -25,7 +37,7 @@ class Settings:
     Raises ValueError for a value out of its range.
     """
 
-    cell: str = option("lstm", f"recurrent cell: {', '.join(LAYERS)}")
+    cell: str = option("lstm", "recurrent cell", tuple(LAYERS))
     hidden: int = option(200, "size of the hidden state, in each direction")
     layers: int = option(1, "recurrent layers")
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
@@ -36,11 +48,13 @@ class Settings:
     seed: int = option(0, "seed of all that is random")
 
     def __post_init__(self) -> None:
-        if self.cell not in LAYERS:
-            hint = did_you_mean(self.cell, list(LAYERS)) or ""
-            raise ValueError(
-                f"cell must be one of {', '.join(LAYERS)}, got {self.cell!r}; {hint}".rstrip("; ")
-            )
+        for setting in fields(self):
+            choices, value = setting.metadata["choices"], getattr(self, setting.name)
+            if choices and value not in choices:
+                hint = did_you_mean(str(value), list(choices)) or ""
+                raise ValueError(
+                    f"{setting.name} must be one of {', '.join(choices)}, got {value!r}; {hint}".rstrip("; ")
+                )
         for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -75,6 +89,58 @@ class Reading:
     description: str
 
 
+@dataclass(frozen=True)
+class Heatmap:
+    """A picture of numbers: what the model looked at, as a rule.
+
+    Args:
+        values: [R, C].
+        rows: R labels.
+        columns: C labels.
+        title: says what the numbers are.
+    """
+
+    values: np.ndarray
+    rows: Sequence[str]
+    columns: Sequence[str]
+    title: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw what a model speaks; raises ValueError for a value out of its range."""
+
+    temperature: float = option(1.0, "above 1 bolder, below 1 safer, 0 always the most probable")
+    top_k: int | None = option(None, "draw from the K most probable only", kind=int)
+    top_p: float | None = option(None, "draw from the fewest that have probability P together", kind=float)
+    longest: int | None = option(None, "units after which to stop", kind=int)
+    seed: int = option(0, "seed of what is drawn")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise ValueError(f"temperature must be at least 0, got {self.temperature}")
+        if self.top_k is not None and self.top_k < 1:
+            raise ValueError(f"top_k must be at least 1, got {self.top_k}")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be greater than 0 and at most 1, got {self.top_p}")
+        if self.longest is not None and self.longest < 1:
+            raise ValueError(f"longest must be at least 1, got {self.longest}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")
+
+
+class Stream(Protocol):
+    """A model that is fed step by step."""
+
+    def step(self, x: Any) -> dict[str, Any]:
+        """Take one more element, and say what the model now answers, as JSON holds it."""
+        ...
+
+
+class CannotError(ValueError):
+    """The task cannot do what it was asked for."""
+
+
 class Task(ABC):
     """A task that has seen its training data: what it learned there outside the model's weights.
 
@@ -86,6 +152,7 @@ class Task(ABC):
     shape: ClassVar[str]
     files: ClassVar[str]
     metric_name: ClassVar[str]
+    better: ClassVar[Literal["higher", "lower"]] = "higher"  # value of the metric
     unit: ClassVar[str]  # of a sequence's length
     settings_type: ClassVar[type[Settings]]
     settings: Settings
@@ -93,8 +160,13 @@ class Task(ABC):
 
     @classmethod
     @abstractmethod
-    def read(cls, path: str, *, skip_bad: bool = False) -> Reading:
+    def read(cls, path: str, settings: Any, *, skip_bad: bool = False) -> Reading:
         """Read a file of examples with their answers. Raises DataError."""
+
+    @classmethod
+    def paths(cls, path: str, settings: Any) -> list[Path]:
+        """Return the files that `read` opens for a path: more than one where it names a pair or a folder."""
+        return [Path(path)]
 
     @classmethod
     @abstractmethod
@@ -118,6 +190,10 @@ class Task(ABC):
     @abstractmethod
     def check(self, examples: Sequence[Any]) -> None:
         """Raise DataError for an answer that training never showed, which no model could give."""
+
+    def key(self, example: Any) -> Hashable:
+        """Return what an example asks, so that one that stands in two files is found; None never is."""
+        return None
 
     @abstractmethod
     def question(self, text: str) -> Any:
@@ -155,6 +231,11 @@ class Task(ABC):
     def batch(self, examples: Sequence[Any], *, answers: bool = False) -> Any:
         """Pack examples into a batch for `answer`, or, with their answers, for `loss`."""
 
+    def batches(self, examples: Sequence[Any], steps: int, seed: int) -> list[Any]:
+        """Return the batches of an epoch, each of `steps` real steps at most, shuffled by the seed."""
+        order = fill([self.length(example) for example in examples], steps, seed)
+        return [self.batch([examples[i] for i in chosen], answers=True) for chosen in order]
+
     @abstractmethod
     def loss(self, model: Any, batch: Any) -> Tensor:
         """Return the mean loss of the batch's examples, a scalar."""
@@ -163,18 +244,54 @@ class Task(ABC):
     def answer(self, model: Any, batch: Any) -> list[Any]:
         """Return the model's answer to each example of the batch, in the batch's order."""
 
-    @abstractmethod
-    def calibrate(self, model: Any, judge: Callable[[], float]) -> None:
-        """Set what is chosen after training, by what `judge` says of the model on dev."""
+    def answers(self, model: Any, examples: Sequence[Any]) -> list[Any]:
+        """Return the model's answer to each example, in their order; the model is in `eval` mode."""
+        answers: list[Any] = [None] * len(examples)
+        with torch.no_grad():
+            for chosen in fill([self.length(example) for example in examples], BATCH_STEPS):
+                batch = self.batch([examples[i] for i in chosen])
+                for i, answer in zip(chosen, self.answer(model, batch), strict=True):
+                    answers[i] = answer
+        return answers
+
+    def score(self, model: Any, examples: Sequence[Any]) -> float:
+        """Return the metric's value as training asks for it each epoch; cheaper where that takes long."""
+        return self.metric(examples, self.answers(model, examples))["value"]
+
+    def depths(self, model: Any) -> dict[str, int]:
+        """Return how deep below the top pretrained parameters lie, by name; those not named lie at 0.
+
+        Those at depth d rest for d epochs, and learn more slowly the deeper they lie.
+        """
+        return {}
+
+    def calibrate(self, model: Any, examples: Sequence[Any]) -> None:  # noqa: B027  # most choose nothing
+        """Set in the model what is chosen after training, on the dev examples."""
 
     @abstractmethod
     def metric(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score answers: {"metric": ..., "value": ..., and the rest of its figures}."""
 
-    @abstractmethod
-    def confusion(self, examples: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], np.ndarray]:
-        """Return K labels, and [K, K] how often the label of a row was taken for that of a column."""
+    def confusion(
+        self, examples: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[list[str], np.ndarray] | None:
+        """Return K labels, and [K, K] how often that of a row was taken for that of a column, if any."""
+        return None
 
     @abstractmethod
     def baselines(self, train: Sequence[Any]) -> dict[str, Callable[[Sequence[Any]], list[Any]]]:
         """Train the plain methods that the model must beat; each answers examples, in their order."""
+
+    def generate(
+        self, model: Any, count: int, sampling: Sampling, prime: str | None
+    ) -> list[dict[str, Any]]:
+        """Return what the model speaks, behind `prime` if there is one. Raises CannotError, DataError."""
+        raise CannotError(f"the task {self.name} has nothing to generate; language and music do")
+
+    def picture(self, model: Any, example: Any) -> Heatmap:
+        """Return what the model looks at in an example. Raises CannotError."""
+        raise CannotError(f"the task {self.name} has no picture of an input")
+
+    def stream(self, model: Any) -> AbstractContextManager[Stream]:
+        """Open a stream, in which the model is fed step by step. Raises CannotError."""
+        raise CannotError(f"the task {self.name} answers whole sequences only: its network reads both ways")
