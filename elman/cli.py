@@ -17,6 +17,7 @@ import click
 
 from elman import __version__
 from elman.tasks import TASKS
+from elman.tasks.sampling import Sampling
 
 if TYPE_CHECKING:
     from elman.tasks.task import Task
@@ -57,6 +58,8 @@ def _exit_code(error: Exception) -> int:
     """Tell the user's mistakes from ours; a module that was never loaded cannot have raised."""
     kinds = {
         ("elman.training", "UsageError"): USAGE,
+        ("elman.tasks.task", "CannotError"): USAGE,
+        ("elman.data.extras", "MissingError"): USAGE,
         ("elman.data.source", "DataError"): DATA,
         ("elman.learning.fit", "DivergedError"): DIVERGED,
         ("elman.storage", "DamagedError"): DAMAGED,
@@ -134,32 +137,39 @@ def _find(name: str) -> "type[Task]":
 
 def _train_command(name: str) -> click.Command:
     kind = _find(name)
-    options: list[click.Parameter] = []
-    for setting in fields(kind.settings_type):
-        flag = "--" + setting.name.replace("_", "-")
-        value_type = str if setting.default is None else type(setting.default)
-        options.append(
-            click.Option(
-                [flag],
-                type=value_type,
-                default=setting.default,
-                show_default=True,
-                help=setting.metadata["help"],
-            )
-        )
+    options = _options(kind.settings_type)
 
     def run(train: str | None, as_json: bool, **chosen: Any) -> None:
         from elman.training import train as train_task
 
         trained = train_task(name, train, **chosen)
-        _print_figures(trained.folder, as_json)
+        _print_figures(trained.folder, kind.better, as_json)
 
     return click.Command(
         name, params=[*_COMMON, *options], callback=run, help=f"Train {kind.summary}: {kind.files}."
     )
 
 
-def _print_figures(folder: Path, as_json: bool) -> None:
+def _options(settings: type) -> list[click.Parameter]:
+    """Make an option of each field of a settings class (see `elman.tasks.task.option`)."""
+    options: list[click.Parameter] = []
+    for setting in fields(settings):
+        default, known = setting.default, setting.metadata
+        options.append(
+            click.Option(
+                ["--" + setting.name.replace("_", "-")],
+                is_flag=default is False,
+                type=known["kind"] or (str if default is None else type(default)),
+                metavar="|".join(known["choices"]) or None,
+                default=default,
+                show_default=default is not None and default is not False,
+                help=known["help"],
+            )
+        )
+    return options
+
+
+def _print_figures(folder: Path, better: str, as_json: bool) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     if as_json:
         _print_json(metrics)
@@ -168,7 +178,7 @@ def _print_figures(folder: Path, as_json: bool) -> None:
 
     from elman.report import show_figures
 
-    show_figures(metrics, Console(highlight=False))
+    show_figures(metrics, Console(highlight=False), better)
     click.echo(f"{folder}: the run; its README.md has the figures and pictures", err=True)
 
 
@@ -182,7 +192,7 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
     from elman.run import Run
 
     trained = Run.load(run)
-    reading = trained.task.read(file, skip_bad=skip_bad)
+    reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
     judged = trained.judge(reading.examples)
     if as_json:
@@ -224,6 +234,59 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         return
     for answer in told:
         click.echo(show(answer))
+
+
+def _generate(run: str, count: int, prime: str | None, out: str | None, as_json: bool, **chosen: Any) -> None:
+    try:
+        sampling = Sampling(**chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    from elman.run import Run
+    from elman.storage import write_whole
+
+    trained = Run.load(run)
+    told = trained.generate(count, sampling, prime)
+    if as_json:
+        text = json.dumps({"task": trained.task.name, "answers": told}, indent=1, ensure_ascii=False)
+    else:
+        text = "\n".join(map(trained.task.show, told))
+    if out is None:
+        click.echo(text)
+    else:
+        write_whole(Path(out), text.encode() + b"\n")
+        click.echo(out, err=True)
+
+
+cli.add_command(
+    click.Command(
+        "generate",
+        callback=_generate,
+        params=[
+            click.Argument(["run"], type=click.Path()),
+            click.Option(
+                ["--count"], type=click.IntRange(min=1), default=1, show_default=True, help="how many"
+            ),
+            click.Option(["--prime"], help="how each begins"),
+            click.Option(["--out"], type=click.Path(), help="file to write instead of printing"),
+            click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+            *_options(Sampling),
+        ],
+        help="Let a run speak.",
+    )
+)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.argument("text", metavar="INPUT")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="PNG file to write")
+def draw(run: str, text: str, out: Path) -> None:
+    """Draw what a run looks at in an input."""
+    from elman import plots
+    from elman.run import Run
+
+    plots.save(plots.heatmap(Run.load(run).picture(text)), out)
+    click.echo(out, err=True)
 
 
 def _is_path(text: str) -> bool:

@@ -168,7 +168,7 @@ class NER(Task):
         self._vectors: Vectors | None = None
 
     @classmethod
-    def read(cls, path: str, *, skip_bad: bool = False) -> Reading:
+    def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:
         """Read a CoNLL file."""
         columns = read_columns(path, skip_bad=skip_bad)
         return Reading(path, columns.sentences, columns.describe())
@@ -217,6 +217,10 @@ class NER(Task):
     def check(self, examples: Sequence[Sentence]) -> None:
         """Raise DataError at the first entity of a type that training never showed."""
         check_types(examples, self.types)
+
+    def key(self, example: Sentence) -> tuple[str, ...]:
+        """Return its words."""
+        return example.words
 
     def question(self, text: str) -> Sentence:
         """Split a text into words, as the training data splits them."""
@@ -323,12 +327,12 @@ class NER(Task):
             )
         return answers
 
-    def calibrate(self, model: Tagger, judge: Callable[[], float]) -> None:
+    def calibrate(self, model: Tagger, examples: Sequence[Sentence]) -> None:
         """Choose the eagerness that scores best on dev, the smallest of equals."""
 
         def score(eagerness: float) -> float:
             model.eagerness.fill_(eagerness)
-            return judge()
+            return self.score(model, examples)
 
         model.eagerness.fill_(max(EAGERNESS, key=score))
 

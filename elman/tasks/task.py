@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
+from random import Random
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -14,20 +15,11 @@ from torch import Tensor, nn
 from elman.data.batch import fill
 from elman.data.source import did_you_mean
 from elman.nn.layers import LAYERS
+from elman.tasks.sampling import Sampling, option
+
+__all__ = ["CannotError", "Heatmap", "Reading", "Sampling", "Settings", "Stream", "Task", "option"]
 
 BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
-
-
-def option(default: Any, meaning: str, choices: Sequence[str] = (), kind: type | None = None) -> Any:
-    """Declare a setting.
-
-    Args:
-        default: its default; a setting whose default is False is a flag.
-        meaning: the line that `--help` shows.
-        choices: what it must be one of, where that is so.
-        kind: its type, where the default is None and it is not a text.
-    """
-    return field(default=default, metadata={"help": meaning, "choices": tuple(choices), "kind": kind})
 
 
 @dataclass(frozen=True)
@@ -106,29 +98,6 @@ class Heatmap:
     title: str
 
 
-@dataclass(frozen=True)
-class Sampling:
-    """How to draw what a model speaks; raises ValueError for a value out of its range."""
-
-    temperature: float = option(1.0, "above 1 bolder, below 1 safer, 0 always the most probable")
-    top_k: int | None = option(None, "draw from the K most probable only", kind=int)
-    top_p: float | None = option(None, "draw from the fewest that have probability P together", kind=float)
-    longest: int | None = option(None, "units after which to stop", kind=int)
-    seed: int = option(0, "seed of what is drawn")
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
-            raise ValueError(f"temperature must be at least 0, got {self.temperature}")
-        if self.top_k is not None and self.top_k < 1:
-            raise ValueError(f"top_k must be at least 1, got {self.top_k}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must be greater than 0 and at most 1, got {self.top_p}")
-        if self.longest is not None and self.longest < 1:
-            raise ValueError(f"longest must be at least 1, got {self.longest}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")
-
-
 class Stream(Protocol):
     """A model that is fed step by step."""
 
@@ -190,6 +159,17 @@ class Task(ABC):
     @abstractmethod
     def check(self, examples: Sequence[Any]) -> None:
         """Raise DataError for an answer that training never showed, which no model could give."""
+
+    @classmethod
+    def hold_out(cls, examples: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Part training examples into those to train on and a tenth, but at least one, that serves as dev."""
+        order = list(range(len(examples)))
+        Random(0).shuffle(order)
+        held_out = set(order[: max(1, len(order) // 10)])
+        return (
+            [example for i, example in enumerate(examples) if i not in held_out],
+            [example for i, example in enumerate(examples) if i in held_out],
+        )
 
     def key(self, example: Any) -> Hashable:
         """Return what an example asks, so that one that stands in two files is found; None never is."""
@@ -282,9 +262,7 @@ class Task(ABC):
     def baselines(self, train: Sequence[Any]) -> dict[str, Callable[[Sequence[Any]], list[Any]]]:
         """Train the plain methods that the model must beat; each answers examples, in their order."""
 
-    def generate(
-        self, model: Any, count: int, sampling: Sampling, prime: str | None
-    ) -> list[dict[str, Any]]:
+    def generate(self, model: Any, count: int, sampling: Sampling, prime: str | None) -> list[dict[str, Any]]:
         """Return what the model speaks, behind `prime` if there is one. Raises CannotError, DataError."""
         raise CannotError(f"the task {self.name} has nothing to generate; language and music do")
 
