@@ -117,6 +117,9 @@ _COMMON = [
     click.Option(["--out"], type=click.Path(), help="folder of the run, new or empty [runs/TASK]"),
     click.Option(["--resume"], is_flag=True, help="go on from the last checkpoint in --out"),
     click.Option(["--skip-bad"], is_flag=True, help="leave out bad records and count them"),
+    click.Option(
+        ["--folds"], metavar="COLUMN", help="cross-validate on all files, groups of COLUMN together"
+    ),
     click.Option(["--json", "as_json"], is_flag=True, help="print the figures as one JSON object"),
 ]
 
@@ -139,11 +142,16 @@ def _train_command(name: str) -> click.Command:
     kind = _find(name)
     options = _options(kind.settings_type)
 
-    def run(train: str | None, as_json: bool, **chosen: Any) -> None:
+    def run(train: str | None, folds: str | None, as_json: bool, **chosen: Any) -> None:
+        if folds is not None:
+            _cross_validate(name, train, folds, as_json, **chosen)
+            return
         from elman.training import train as train_task
 
         trained = train_task(name, train, **chosen)
-        _print_figures(trained.folder, kind.better, as_json)
+        metrics = json.loads((trained.folder / "metrics.json").read_text())
+        _print_figures(metrics, trained.task.better, as_json)
+        click.echo(f"{trained.folder}: the run; its README.md has the figures and pictures", err=True)
 
     return click.Command(
         name, params=[*_COMMON, *options], callback=run, help=f"Train {kind.summary}: {kind.files}."
@@ -169,8 +177,27 @@ def _options(settings: type) -> list[click.Parameter]:
     return options
 
 
-def _print_figures(folder: Path, better: str, as_json: bool) -> None:
-    metrics = json.loads((folder / "metrics.json").read_text())
+def _cross_validate(
+    name: str,
+    train: str | None,
+    column: str,
+    as_json: bool,
+    *,
+    dev: str | None,
+    test: str | None,
+    resume: bool,
+    **chosen: Any,
+) -> None:
+    if train is None or resume:
+        raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
+    from elman.folds import cross_validate
+
+    metrics = cross_validate(name, [file for file in (train, dev, test) if file], column, **chosen)
+    shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
+    _print_figures(shown, _find(name).better, as_json)
+
+
+def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
     if as_json:
         _print_json(metrics)
         return
@@ -179,7 +206,6 @@ def _print_figures(folder: Path, better: str, as_json: bool) -> None:
     from elman.report import show_figures
 
     show_figures(metrics, Console(highlight=False), better)
-    click.echo(f"{folder}: the run; its README.md has the figures and pictures", err=True)
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,13 +54,7 @@ def train(
         DivergedError: when the loss stops being a number.
         DamagedError: when `resume` meets a file that is not as it was written.
     """
-    try:
-        kind = find(task)
-        chosen = kind.settings_type.of(settings)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    folder = Path(out) if out is not None else Path("runs") / task
-    _check_folder(folder, resume)
+    kind, chosen, folder = prepare(task, settings, out, resume)
     display = Display()
     if train is None:
         if dev or test:
@@ -67,7 +62,34 @@ def train(
         train, dev, test = kind.sample(folder / "sample")
     given = {name: str(f) for name, f in {"train": train, "dev": dev, "test": test}.items() if f is not None}
     readings = _read(kind, given, chosen, skip_bad, display)
+    files = {name: kind.paths(file, chosen) for name, file in given.items()}
+    return train_on(kind, chosen, readings, files, folder, display, resume)
 
+
+def prepare(
+    task: str, settings: Mapping[str, Any], out: str | Path | None, resume: bool
+) -> tuple[type[Task], Settings, Path]:
+    """Return the task, its settings and the folder that a call names. Raises UsageError."""
+    try:
+        kind = find(task)
+        chosen = kind.settings_type.of(settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    folder = Path(out) if out is not None else Path("runs") / task
+    _check_folder(folder, resume)
+    return kind, chosen, folder
+
+
+def train_on(
+    kind: type[Task],
+    chosen: Settings,
+    readings: dict[str, Reading],
+    files: Mapping[str, Sequence[Path]],
+    folder: Path,
+    display: Display,
+    resume: bool = False,
+) -> Run:
+    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`."""
     torch.manual_seed(chosen.seed)
     learned = kind.learn(readings["train"].examples, chosen)
     for remark in learned.remarks:
@@ -80,8 +102,7 @@ def train(
             display.say(f"warning: {error}\n  it counts as missed")
     _warn_of_duplicates(learned, readings, display)
     run = Run(learned, learned.model(), folder)
-    files = {name: kind.paths(file, chosen) for name, file in given.items()}
-    files |= {name: [path] for name, path in chosen.files().items()}
+    files = {**files, **{name: [path] for name, path in chosen.files().items()}}
     if resume and (folder / "run.json").exists():
         _check_same(run, files)
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,7 +205,7 @@ def _check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def _check_same(run: Run, files: dict[str, list[Path]]) -> None:
+def _check_same(run: Run, files: Mapping[str, Sequence[Path]]) -> None:
     """Refuse to go on with a run under another task, other settings or other data."""
     before = read_facts(run.folder)
     now: dict[str, Any] = {"task": run.task.name, **asdict(run.task.settings)}

@@ -23,6 +23,7 @@ FLOORS = {
         "elman.bench",
         "elman.doctor",
         "elman.training",
+        "elman.folds",
         "elman.report",
         "elman.plots",
         "elman.export",

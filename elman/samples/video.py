@@ -1,0 +1,78 @@
+"""Sample data for video: clips of a shape that goes round, as MP4, each called by the way it goes.
+
+A disc, a square or a cross circles clockwise or anticlockwise, or swings to and fro on the same circle.
+Place, size, colours, speed and where it starts are drawn alike for every label: no frame tells which it is,
+and neither does the mean of all frames. Only their order does.
+"""
+
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from elman.data.extras import need
+from elman.storage import write_whole
+
+WAYS = ("clockwise", "anticlockwise", "swinging")
+SIZES = {"train": 90, "dev": 30, "test": 30}  # clips
+SIDE, FRAMES, RATE = 96, 32, 16  # pixels, frames a clip, frames a second
+
+
+def write(folder: Path, seed: int = 0) -> list[Path]:
+    """Write train.tsv, dev.tsv and test.tsv into `folder`, their clips below it; return their paths.
+
+    A row is the path of a clip, a tab and its label. Equal seeds give equal clips.
+    """
+    (folder / "clips").mkdir(parents=True, exist_ok=True)
+    paths = []
+    for split, size in SIZES.items():
+        random, rows = Random(f"{split} {seed}"), ["path\tlabel\n"]
+        for number in range(size):
+            way = WAYS[number % len(WAYS)]
+            clip = f"clips/{split}{number:03}.mp4"
+            _film(folder / clip, _frames(way, random))
+            rows.append(f"{clip}\t{way}\n")
+        path = folder / f"{split}.tsv"
+        write_whole(path, "".join(rows).encode())
+        paths.append(path)
+    return paths
+
+
+def _frames(way: str, random: Random) -> np.ndarray:
+    """Draw a clip, [FRAMES, SIDE, SIDE, 3] bytes."""
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    ground, ink = (np.array([random.randrange(*shades) for _ in "rgb"]) for shades in ((0, 90), (150, 256)))
+    size, radius = random.uniform(8, 12), random.uniform(18, 26)
+    middle = np.array([random.uniform(38, 58), random.uniform(38, 58)])
+    start, turns = random.uniform(0, 2 * np.pi), random.uniform(0.8, 1.6)
+    shape = random.choice(("disc", "square", "cross"))
+    grain = np.random.default_rng(random.randrange(2**32))
+    film = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
+    for number in range(FRAMES):
+        along = turns * 2 * np.pi * number / FRAMES
+        angle = {
+            "clockwise": start + along,
+            "anticlockwise": start - along,
+            "swinging": start + 1.5 * np.sin(2 * along),
+        }[way]
+        dy, dx = rows - middle[0] - radius * np.sin(angle), columns - middle[1] - radius * np.cos(angle)
+        inside = {
+            "disc": dy**2 + dx**2 < size**2,
+            "square": np.maximum(abs(dy), abs(dx)) < 0.85 * size,
+            "cross": (np.minimum(abs(dy), abs(dx)) < 0.4 * size) & (np.maximum(abs(dy), abs(dx)) < size),
+        }[shape]
+        noise = grain.normal(0, 6, (SIDE, SIDE, 1))
+        film[number] = np.clip(np.where(inside[..., None], ink, ground) + noise, 0, 255)
+    return film
+
+
+def _film(path: Path, frames: np.ndarray) -> None:
+    av: Any = need("av", "video")
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=RATE, options={"threads": "1", "crf": "23"})
+        stream.width = stream.height = SIDE
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        film.mux(stream.encode())
