@@ -1,7 +1,7 @@
 """Plain methods that a recurrent network must beat to be worth its while."""
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 import torch
@@ -53,12 +53,13 @@ def train_classifier(
     batch: int = 1000,
     learning_rate: float = 0.005,
     seed: int = 0,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
 ) -> None:
-    """Train a network that has no sequences in it: inputs [N, ...], labels [N], cross-entropy, AdamW."""
+    """Train a network that has no sequences in it: inputs [N, ...], labels [N, ...], AdamW."""
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, fused=True)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
         for chosen in torch.randperm(len(inputs), generator=generator).split(batch):
             optimizer.zero_grad()
-            F.cross_entropy(model(inputs[chosen]), labels[chosen]).backward()
+            loss(model(inputs[chosen]), labels[chosen]).backward()
             optimizer.step()

@@ -120,8 +120,8 @@ class Task(ABC):
     summary: ClassVar[str]
     shape: ClassVar[str]
     files: ClassVar[str]
-    metric_name: ClassVar[str]
-    better: ClassVar[Literal["higher", "lower"]] = "higher"  # value of the metric
+    metric_name: str  # a setting may choose another
+    better: Literal["higher", "lower"] = "higher"  # value of the metric
     unit: ClassVar[str]  # of a sequence's length
     settings_type: ClassVar[type[Settings]]
     settings: Settings
@@ -170,6 +170,11 @@ class Task(ABC):
             [example for i, example in enumerate(examples) if i not in held_out],
             [example for i, example in enumerate(examples) if i in held_out],
         )
+
+    @classmethod
+    def group(cls, example: Any, column: str) -> str:
+        """Return the value of a column of the manifest for an example. Raises CannotError, DataError."""
+        raise CannotError(f"the task {cls.name} has no manifest whose columns could make folds")
 
     def key(self, example: Any) -> Hashable:
         """Return what an example asks, so that one that stands in two files is found; None never is."""

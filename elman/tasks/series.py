@@ -1,0 +1,466 @@
+"""Series of numbers: what a ragged series of several channels is, or how much of something it says.
+
+Many-to-one. Each channel is brought to mean 0 and standard deviation 1, as the training file has them;
+recurrent layers read the steps; what they say is pooled over time and one linear layer answers.
+
+A missing value is shown as such: the last one of its channel is held, and a channel beside it is 1 where that
+was so (Che et al. 2018, "Recurrent neural networks for multivariate time series with missing values").
+
+Letters: T steps of a series, N real steps of a batch, B series of it, C channels, I inputs, K outputs.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.data.batch import pack
+from elman.data.series import POLICIES, Series, SeriesFile, Wanted, numbered, settle, values_of
+from elman.data.series_formats import answers_beside, format_of, read_series
+from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.learning.baselines import train_classifier
+from elman.learning.metrics import confusion, label_scores, regression_scores
+from elman.nn.layers import LAYERS
+from elman.nn.shapes import ManyToOne
+from elman.samples import series as samples
+from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
+
+WINDOW_HIDDEN = 100  # of the standard network
+WINDOW_EPOCHS = 60
+LEAST_SPREAD = 1e-6  # a channel that varies less, as a share of its size, is a constant
+TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
+
+
+@dataclass(frozen=True)
+class SeriesSettings(Settings):
+    """Settings of the series task."""
+
+    label: str = option("label", "column of the labels, in CSV and in NAME.labels.csv")
+    target: str | None = option(None, "column of numbers to predict instead of labels (any name for .ts)")
+    series: str = option("series", "column that says to which series a row belongs, in CSV")
+    channels: str | None = option(None, "columns that are channels, parted by commas [all others], in CSV")
+    missing: str = option("stop", "what to do about missing and infinite values", POLICIES)
+    one_way: bool = option(False, "read from left to right only, so that the run can stream")
+    hidden: int = option(100, "size of the hidden state, in each direction")
+    cell: str = option("gru", "recurrent cell", tuple(LAYERS))
+    epochs: int = option(40, "passes over the training data, at most")
+    patience: int = option(20, "epochs without a better dev score before training stops")
+
+    @property
+    def wanted(self) -> Wanted:
+        """What to read of a file."""
+        channels = tuple(name.strip() for name in self.channels.split(",")) if self.channels else None
+        return Wanted(self.target or self.label, self.target is not None, self.series, channels)
+
+
+class Verdict(NamedTuple):
+    """The answer to a series: its label, and the probability of each label, in their order."""
+
+    label: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Series, packed."""
+
+    steps: PackedSequence  # [N, I]
+    targets: Tensor | None  # [B], numbers of labels, or numbers brought to mean 0 and deviation 1
+    places: list[str]  # file:line of each series
+
+    @property
+    def real_steps(self) -> int:
+        """N."""
+        return len(self.steps.data)
+
+
+class Reader(nn.Module):
+    """Scores of series: of each label, or the one number."""
+
+    def __init__(self, inputs: int, outputs: int, settings: SeriesSettings) -> None:
+        super().__init__()
+        layers = LAYERS[settings.cell](
+            inputs,
+            settings.hidden,
+            num_layers=settings.layers,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+            bidirectional=not settings.one_way,
+        )
+        self.whole = ManyToOne(layers, outputs, settings.dropout)
+        self.register_buffer("temperature", torch.ones(()))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return scores [B, K]."""
+        return self.whole(batch.steps)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of each of C numbers; a constant one has deviation 1."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> "Scale":
+        """Measure rows [N, C], of which some may be NaN."""
+        there = ~np.isnan(rows)
+        count = np.maximum(there.sum(0), 1)
+        mean = np.where(there, rows, 0).sum(0, dtype=np.float64) / count
+        deviation = np.sqrt(np.where(there, (rows - mean) ** 2, 0).sum(0) / count)
+        constant = deviation <= LEAST_SPREAD * np.abs(mean)
+        return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Bring rows [N, C] to mean 0 and deviation 1."""
+        return ((rows - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+
+
+class SeriesTask(Task):
+    """The channels of one training file, and its labels or the scale of its numbers."""
+
+    name = "series"
+    summary = "classification and regression of series of numbers"
+    shape = "many-to-one"
+    files = "UEA/UCR .ts; CSV with series, channels, label; .npy beside NAME.labels.csv"
+    metric_name = "accuracy"
+    unit = "steps"
+    settings_type = SeriesSettings
+
+    def __init__(
+        self,
+        settings: SeriesSettings,
+        channels: Sequence[str],
+        scale: Scale,
+        labels: Sequence[str],
+        target: Scale | None,
+        *,
+        marked: bool,
+    ) -> None:
+        self.settings, self.channels, self.scale = settings, tuple(channels), scale
+        self.labels, self.target, self.marked = tuple(labels), target, marked
+        if target:
+            self.metric_name, self.better = "rmse", "lower"
+
+    @classmethod
+    def read(cls, path: str, settings: SeriesSettings, *, skip_bad: bool = False) -> Reading:
+        """Read a file, and settle what is missing in it."""
+        file = settle(read_series(path, settings.wanted, skip_bad=skip_bad), settings.missing)
+        return Reading(path, file.series, file.describe())
+
+    @classmethod
+    def paths(cls, path: str, settings: SeriesSettings) -> list[Path]:
+        """Return the file, and what stands beside an array."""
+        return [Path(path), answers_beside(path)] if path.endswith(".npy") else [Path(path)]
+
+    @classmethod
+    def sample(cls, folder: Path) -> list[Path]:
+        """Write curves of three sensors, whose label is the one that had its pulse first."""
+        return samples.write(folder)
+
+    @classmethod
+    def learn(cls, train: Sequence[Series], settings: SeriesSettings) -> "SeriesTask":
+        """Measure the channels, and see whether any value is missing."""
+        rows = np.concatenate([series.values for series in train])
+        labels: list[str] = []
+        target = None
+        if settings.target is None:
+            labels = sorted({str(series.answer) for series in train})
+            if len(labels) < 2:
+                raise DataError(
+                    train[0].place,
+                    f"one label, {quote(labels[0])}, in all series",
+                    "at least 2",
+                    "add series",
+                )
+        else:
+            target = Scale.of(np.array([[series.answer] for series in train], dtype=float))
+        marked = bool(np.isnan(rows).any())
+        task = cls(settings, train[0].channels, Scale.of(rows), labels, target, marked=marked)
+        if settings.missing == "mark" and not marked:
+            task.remarks = ("no value is missing in the training file: where one is, the last one is held",)
+        return task
+
+    def facts(self) -> dict[str, Any]:
+        """Return the channels, their scale, and the labels or the scale of the target."""
+        return {
+            "channels": self.channels,
+            "scale": [self.scale.mean, self.scale.deviation],
+            "labels": self.labels,
+            "target": self.target and [self.target.mean, self.target.deviation],
+            "marked": self.marked,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], settings: SeriesSettings) -> "SeriesTask":
+        """Restore them."""
+        scale, target = (facts[name] and Scale(*map(tuple, facts[name])) for name in ("scale", "target"))
+        return cls(settings, facts["channels"], scale, facts["labels"], target, marked=facts["marked"])
+
+    def check(self, examples: Sequence[Series]) -> None:
+        """Raise DataError at other channels than those of the training file, or an unknown label."""
+        for series in examples:
+            self._check_channels(series)
+            if self.labels and series.answer not in self.labels:
+                raise DataError(
+                    series.place,
+                    f"the label {quote(str(series.answer))}, never seen in training",
+                    f"one of {', '.join(map(quote, self.labels))}",
+                    did_you_mean(str(series.answer), list(self.labels)) or "train on a file that has it",
+                )
+
+    def _check_channels(self, series: Series) -> None:
+        same = series.channels in (self.channels, numbered(len(self.channels)))
+        if not same and self.channels != numbered(len(series.channels)):
+            raise DataError(
+                series.place,
+                f"{counted(len(series.channels), 'channel')}: {', '.join(series.channels)}",
+                f"{len(self.channels):,}, as in training: {', '.join(self.channels)}",
+                "give the same channels in the same order (--channels names columns of a CSV)",
+            )
+
+    def key(self, example: Series) -> Hashable:
+        """Return what tells its values from others."""
+        return hashlib.sha256(example.values.tobytes()).digest()
+
+    def question(self, text: str) -> Series:
+        """Read values as a line of .ts has them: "1,2,3:4,5,6" is two channels at three steps."""
+        if not text.strip():
+            raise DataError("input", "a text without a value", "a series such as 1,2,3:4,5,6", "type one")
+        return self._typed(values_of(text, "input"))
+
+    def step_of(self, x: Sequence[float]) -> Series:
+        """Turn the values of one step into a series. Raises DataError."""
+        return self._typed(np.array([x], dtype=np.float32))
+
+    def _typed(self, values: np.ndarray) -> Series:
+        series = Series(values, numbered(values.shape[1]), None, "input", "input")
+        return self._answerable([series], "input")[0]
+
+    def has_records(self, path: str) -> bool:
+        """Tell a file of series from typed lines: by its name, an @, or a column of series."""
+        if format_of(path) != "table":
+            return True
+        first = next((text for _, text in read_lines(path) if text.strip()), "")
+        return self.settings.series in (name.strip() for name in first.replace("\t", ",").split(","))
+
+    def questions(self, path: str) -> list[Series]:
+        """Read a file of series; a column of answers is passed over."""
+        wanted = self.settings.wanted
+        if format_of(path) == "table":
+            wanted = replace(wanted, channels=self.channels)
+        return self._answerable(read_series(path, replace(wanted, answer=None)).series, path)
+
+    def _answerable(self, series: Sequence[Series], path: str) -> list[Series]:
+        """Refuse what no answer could be given to."""
+        policy = "mark" if self.settings.missing == "mark" else "stop"
+        kept = settle(SeriesFile(path, tuple(series)), policy).series
+        for one in kept:
+            self._check_channels(one)
+        return list(kept)
+
+    def tell(self, example: Series, answer: Verdict | float, text: str | None = None) -> dict[str, Any]:
+        """Say the series, and its label with the probabilities of all, or its number."""
+        told: dict[str, Any] = {"series": example.name if text is None else text}
+        if not isinstance(answer, Verdict):
+            return {**told, "value": answer}
+        probabilities = {
+            label: round(p, 4) for label, p in zip(self.labels, answer.probabilities, strict=True)
+        }
+        return {
+            **told,
+            "label": answer.label,
+            "confidence": probabilities[answer.label],
+            "probabilities": probabilities,
+        }
+
+    def show(self, told: Mapping[str, Any]) -> str:
+        """Say the label and its probability, or the number."""
+        if "value" in told:
+            return f"{told['value']:.6g}"
+        return f"{told['label']} {told['confidence']:.2f}"
+
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Write the name of the series, a comma, and the answer."""
+        return f"{told['series']},{told['label'] if 'label' in told else told['value']}"
+
+    def model(self) -> Reader:
+        """Return a new network."""
+        return Reader(self.width, self.outputs, self.settings)
+
+    @property
+    def width(self) -> int:
+        """I: each channel, and whether it is missing, where any was in training."""
+        return len(self.channels) * (2 if self.marked else 1)
+
+    @property
+    def outputs(self) -> int:
+        """K: the labels, or one number."""
+        return len(self.labels) or 1
+
+    def length(self, example: Series) -> int:
+        """Return the number of steps."""
+        return len(example.values)
+
+    def inputs(self, values: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
+        """Return what the network reads of values [T, C]: [T, I], of which the last row of C is to be held on.
+
+        Args:
+            values: as the file has them.
+            last: [C], what was held before; 0, the mean, at the beginning.
+        """
+        scaled = self.scale(values)
+        missing = np.isnan(scaled)
+        if not missing.any():
+            return np.concatenate((scaled, np.zeros_like(scaled)), 1) if self.marked else scaled
+        before = np.concatenate(
+            (np.zeros((1, scaled.shape[1]), np.float32) if last is None else last[None], scaled)
+        )
+        there = np.where(np.isnan(before), 0, np.arange(len(before))[:, None])  # row 0 has no NaN
+        held = np.take_along_axis(before, np.maximum.accumulate(there), 0)[1:]
+        return np.concatenate((held, missing.astype(np.float32)), 1) if self.marked else held
+
+    def batch(self, examples: Sequence[Series], *, answers: bool = False) -> Batch:
+        """Pack series; with their answers as numbers of labels, or on the scale of the target."""
+        targets = None
+        if answers and self.target:
+            rows = np.array([[example.answer] for example in examples], dtype=float)
+            targets = torch.from_numpy(self.target(rows)[:, 0])
+        elif answers:
+            targets = torch.tensor([self.labels.index(str(example.answer)) for example in examples])
+        steps = pack([self.inputs(example.values) for example in examples])
+        return Batch(steps, targets, [example.place for example in examples])
+
+    def loss(self, model: Reader, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy, or the mean squared error on the scale of the target."""
+        assert batch.targets is not None, "a batch without answers has no loss"
+        loss = _squared_error if self.target else F.cross_entropy
+        return loss(model(batch), batch.targets)
+
+    def answer(self, model: Reader, batch: Batch) -> list[Verdict] | list[float]:
+        """Return the label of each series with all probabilities, or its number."""
+        return self._answers(model(batch), model.temperature.item())
+
+    def _answers(self, scores: Tensor, temperature: float = 1.0) -> list[Verdict] | list[float]:
+        """Turn scores [B, K] into labels with probabilities, or into numbers."""
+        if self.target:
+            return (scores[:, 0].double() * self.target.deviation[0] + self.target.mean[0]).tolist()
+        rows = (scores.double() / temperature).softmax(1).tolist()
+        best = scores.argmax(1).tolist()
+        return [Verdict(self.labels[i], tuple(row)) for i, row in zip(best, rows, strict=True)]
+
+    def calibrate(self, model: Reader, examples: Sequence[Series]) -> None:
+        """Choose the temperature under which dev is most likely (Guo et al. 2017, "On calibration ...")."""
+        if self.target:
+            return
+        with torch.no_grad():
+            batches = [self.batch([example], answers=True) for example in examples]
+            scores = torch.cat([model(batch) for batch in batches]).double()
+        gold = torch.cat([batch.targets for batch in batches if batch.targets is not None])
+        best = min(TEMPERATURES, key=lambda t: F.cross_entropy(scores / t, gold).item())
+        model.temperature.fill_(best)
+
+    def metric(self, examples: Sequence[Series], answers: Sequence[Any]) -> dict[str, Any]:
+        """Score labels by accuracy, numbers by the root of their mean squared error."""
+        gold = [example.answer for example in examples]
+        if self.target:
+            return regression_scores(gold, answers)
+        return label_scores(gold, [answer.label for answer in answers])
+
+    def confusion(
+        self, examples: Sequence[Series], answers: Sequence[Any]
+    ) -> tuple[list[str], np.ndarray] | None:
+        """Count which label was taken for which."""
+        if self.target:
+            return None
+        return confusion([str(e.answer) for e in examples], [a.label for a in answers], self.labels)
+
+    def baselines(self, train: Sequence[Series]) -> dict[str, Callable[[Sequence[Series]], list[Any]]]:
+        """Train three that know no order: no input at all, averages over time, a fixed number of steps."""
+        targets = self.batch(train, answers=True).targets
+        assert targets is not None
+        steps = int(np.median([len(series.values) for series in train]))
+
+        def averages(examples: Sequence[Series]) -> np.ndarray:  # [B, I]
+            return np.stack([self.inputs(example.values).mean(0) for example in examples])
+
+        def first_steps(examples: Sequence[Series]) -> Tensor:  # [B, steps * I], 0 behind a series' end
+            rows = np.zeros((len(examples), steps, self.width), np.float32)
+            for row, example in zip(rows, examples, strict=True):
+                inputs = self.inputs(example.values[:steps])
+                row[: len(inputs)] = inputs
+            return torch.from_numpy(rows).flatten(1)
+
+        standard = nn.Sequential(
+            nn.Linear(steps * self.width, WINDOW_HIDDEN), nn.Tanh(), nn.Linear(WINDOW_HIDDEN, self.outputs)
+        )
+        if self.target:
+            blind = torch.zeros(1, 1)  # the mean
+            linear = Ridge().fit(averages(train), targets)
+            loss = _squared_error
+        else:
+            blind = torch.bincount(targets, minlength=self.outputs).float().log()[None]
+            linear = LogisticRegression(max_iter=1000).fit(averages(train), targets)
+            loss = F.cross_entropy
+        train_classifier(standard, first_steps(train), targets, epochs=WINDOW_EPOCHS, batch=50, loss=loss)
+
+        def from_averages(examples: Sequence[Series]) -> Tensor:
+            found = torch.from_numpy(linear.predict(averages(examples)))
+            return found[:, None] if self.target else F.one_hot(found, self.outputs).float()
+
+        def from_first_steps(examples: Sequence[Series]) -> Tensor:
+            with torch.no_grad():
+                return standard(first_steps(examples))
+
+        return {
+            "mean" if self.target else "majority": lambda examples: self._answers(
+                blind.expand(len(examples), -1)
+            ),
+            "linear_on_averages" if self.target else "logistic_on_averages": lambda examples: self._answers(
+                from_averages(examples)
+            ),
+            "standard_network": lambda examples: self._answers(from_first_steps(examples)),
+        }
+
+    @contextmanager
+    def stream(self, model: Reader) -> Iterator[Stream]:
+        """Open a stream of steps of C numbers. Raises CannotError for a network that reads both ways."""
+        if not self.settings.one_way:
+            raise CannotError("this run reads both ways, and cannot stream; train one with --one-way")
+        yield _Stream(self, model)
+
+
+class _Stream:
+    """A series that comes step by step; what is said is said of the series so far."""
+
+    def __init__(self, task: SeriesTask, model: Reader) -> None:
+        self._task, self._model = task, model
+        self._held: np.ndarray | None = None
+        self._state: Any = None
+
+    def step(self, x: Sequence[float]) -> dict[str, Any]:
+        """Take the values of the C channels, and answer as `tell` does. Raises DataError."""
+        series = self._task.step_of(x)
+        inputs = self._task.inputs(series.values, self._held)
+        self._held = inputs[-1, : len(self._task.channels)]
+        with torch.no_grad():
+            scores, self._state = self._model.whole.step(torch.from_numpy(inputs), self._state)
+        (answer,) = self._task._answers(scores, self._model.temperature.item())
+        return self._task.tell(series, answer)
+
+
+def _squared_error(scores: Tensor, targets: Tensor) -> Tensor:
+    return F.mse_loss(scores[:, 0], targets)
+
+
+TASK = SeriesTask
