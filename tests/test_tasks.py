@@ -74,6 +74,21 @@ CASES = {
         least=0.2,
         perfect=1.0,
     ),
+    "tagging": Case(
+        shorten=blocks,
+        texts=["The cook will light the old lamp.", "x", "a  guard\twalks   home (slowly)"],
+        empty="found a text without a word\n  expected a sentence\n  type one",
+        least=0.5,
+        perfect=1.0,
+        weight=lambda sentence: len(sentence.words),
+    ),
+    "dna": Case(
+        shorten=lambda text: ">".join(text.split(">")[:21]),
+        texts=["TATAAACCGGTTAACAGGTG", "a", "ACGTNNNRYacgu  ACG\tUU"],
+        empty="found a text without a base\n  expected a sequence such as ACGTAC\n  type one",
+        least=0.7,
+        perfect=1.0,
+    ),
 }
 
 
@@ -250,7 +265,7 @@ def test_texts_are_answered(trained: Trained) -> None:
 @pytest.mark.parametrize("text", ["", "  ", "\t"])
 def test_a_text_with_nothing_in_it_is_refused(trained: Trained, text: str) -> None:
     with pytest.raises(DataError, match=trained.case.empty):
-        trained.run.predict(["fine", text])
+        trained.run.predict([trained.case.texts[0], text])
 
 
 def test_a_file_of_records_is_answered_and_read_back(trained: Trained, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Format:
 
 
 def read_samples(path: str | Path) -> tuple[np.ndarray, Format]:
-    """Return all samples of a file, [S] from -1 to 1 at RATE_HZ, and how the file holds them; see `blocks`."""
+    """Return all samples of a file, see `blocks`, and how the file holds them."""
     samples = np.concatenate(list(blocks(path)))
     return samples, read_format(path)
 
@@ -135,9 +135,7 @@ def _check_wav(path: Path, file: BinaryIO) -> None:
 
 def _check_format(path: Path, rate_hz: int, channels: int) -> None:
     if not 1 <= channels <= MOST_CHANNELS:
-        raise DataError(
-            str(path), counted(channels, "channel"), f"1 to {MOST_CHANNELS}", AGAIN
-        )
+        raise DataError(str(path), counted(channels, "channel"), f"1 to {MOST_CHANNELS}", AGAIN)
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise DataError(
             str(path),
@@ -150,7 +148,10 @@ def _check_format(path: Path, rate_hz: int, channels: int) -> None:
 def _check_length(path: Path, promised: int, read: int) -> None:
     if read != promised:
         raise DataError(
-            str(path), f"{counted(read, 'sample')} that decode", f"{promised:,}, as its header promises", AGAIN
+            str(path),
+            f"{counted(read, 'sample')} that decode",
+            f"{promised:,}, as its header promises",
+            AGAIN,
         )
 
 
@@ -169,11 +170,11 @@ def read_features(path: str | Path) -> np.ndarray:
     if array.dtype.kind not in "fiu":
         raise DataError(str(path), f"an array of {array.dtype}", expected, "array.astype('float32')")
     if array.ndim != 2 or not all(array.shape):
-        raise DataError(str(path), f"an array of shape {array.shape}", expected, "reshape it, or leave it out")
+        raise DataError(
+            str(path), f"an array of shape {array.shape}", expected, "reshape it, or leave it out"
+        )
     with np.errstate(over="ignore"):
         features = np.array(array, np.float32)
     if bad := int((~np.isfinite(features)).sum()):
-        raise DataError(
-            str(path), f"{counted(bad, 'value')} NaN or infinite", "finite numbers", AGAIN
-        )
+        raise DataError(str(path), f"{counted(bad, 'value')} NaN or infinite", "finite numbers", AGAIN)
     return features

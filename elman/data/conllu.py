@@ -32,23 +32,29 @@ LABELS = (
 )  # those whose values a word can be labelled with
 _MAY_BE_NOTHING = ("feats", "misc")  # lists, of which _ is the empty one
 
-_FEWEST = 8  # columns by which a damaged first row is still told from one of plain CoNLL
+_FEWEST = 8  # columns of a damaged first row that is still told from one of plain CoNLL
 _WAY_OUT = "correct the row, or leave its sentence out with --skip-bad"
 _NUMBER = "[1-9][0-9]{0,8}"
 _ID = re.compile(
     rf"(?P<first>{_NUMBER})(?:-(?P<last>{_NUMBER}))?|(?P<behind>0|{_NUMBER})\.(?P<node>{_NUMBER})"
 )
+_FIRST = re.compile(rf"1|1-{_NUMBER}|0\.1")  # number of a first row
 _FORM = COLUMNS.index("form")
 _Row = tuple[int, str]
 
 
 def is_conllu(path: str | Path) -> bool:
-    """Tell CoNLL-U by the name of the file, or by its first row, which numbers a word. Raises DataError."""
+    """Tell CoNLL-U by the name of the file, or by its first row, even a damaged one. Raises DataError."""
     if Path(path).suffix == ".conllu":
         return True
-    rows = (text for _, text in read_lines(path) if text.strip() and not text.startswith("#"))
-    fields = next(rows, "").split()
-    return len(fields) >= _FEWEST and _ID.fullmatch(fields[0]) is not None
+    row = next((text for _, text in read_lines(path) if text.strip() and not text.startswith("#")), "")
+    fields = row.split("\t") if "\t" in row else row.split()
+    if not _FIRST.fullmatch(fields[0] if fields else ""):
+        return False
+    if "\t" in row:
+        return len(fields) >= _FEWEST
+    # Spaces where tabs should be; a text that begins with a number has no other in the place of the head.
+    return len(fields) == len(COLUMNS) and fields[COLUMNS.index("head")].strip("_0123456789") == ""
 
 
 def read_conllu(path: str | Path, column: str, *, skip_bad: bool = False) -> Labelled:

@@ -61,6 +61,11 @@ class Fasta:
     skipped: int
 
 
+def is_fasta(path: str | Path) -> bool:
+    """Tell a FASTA file by its first line. Raises DataError."""
+    return next((text for _, text in read_lines(path) if text.strip()), "").startswith(">")
+
+
 def distributions(bases: str) -> np.ndarray:
     """Return for each letter how likely it is to be A, C, G or T: [T, 4].
 
@@ -70,19 +75,20 @@ def distributions(bases: str) -> np.ndarray:
     return _DISTRIBUTION[np.frombuffer(bases.encode("ascii"), dtype=np.uint8)]
 
 
-def check_bases(text: str, place: str, column: int, record: str) -> None:
+def check_bases(text: str, place: str, whose: str, *, line: bool = False) -> None:
     """Raise DataError at the first letter that is no base and no code of bases.
 
     Args:
-        text: a line of a sequence.
-        place: of the line, as "file:line".
-        column: at which the text begins in it, from 1.
-        record: says in the message whose the letter is.
+        text: a sequence, or a line of it.
+        place: where it stands.
+        whose: says in the message whose letter it is.
+        line: whether the text is the whole line at that place, so that the error can tell the column.
     """
     if wrong := _NO_LETTER.search(text):
+        at = wrong.start() + 1
         raise DataError(
-            f"{place}:{column + wrong.start()}",
-            f"{quote(wrong[0])} in {record}, which stands for no base",
+            f"{place}:{at}" if line else place,
+            f"{quote(wrong[0])} in {whose}{'' if line else f', letter {at}'}, which stands for no base",
             "A C G T U, or an IUPAC code of several: R Y S W K M B D H V N",
             _way_out(wrong[0]),
         )
@@ -197,7 +203,7 @@ def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool)
         raise DataError(place, f"a header without an id: {quote('>' + header)}", ">id label=name", way_out)
     label = _label(place, header, way_out) if labelled else None
     for number, text in rows:
-        check_bases(text, f"{path}:{number}", 1, f"record {quote(name)}")
+        check_bases(text, f"{path}:{number}", f"record {quote(name)}", line=True)
     if not rows:
         raise DataError(
             place,

@@ -3,6 +3,7 @@
 Letters: S samples, T frames, F features of a frame, K steps of the network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -74,11 +75,11 @@ class Normal:
     square: tuple[float, ...]
 
     @classmethod
-    def of(cls, recordings: list[np.ndarray]) -> "Normal":
+    def of(cls, recordings: Sequence[np.ndarray]) -> "Normal":
         """Measure recordings, each [T, F]."""
         total = sum(len(frames) for frames in recordings)
-        mean = sum(frames.sum(0, dtype=np.float64) for frames in recordings) / total
-        square = sum((frames.astype(np.float64) ** 2).sum(0) for frames in recordings) / total
+        mean = np.sum([frames.sum(0, dtype=np.float64) for frames in recordings], 0) / total
+        square = np.sum([np.square(f, dtype=np.float64).sum(0) for f in recordings], 0) / total
         return cls(tuple(mean.tolist()), tuple(square.tolist()))
 
     def whole(self, frames: np.ndarray) -> np.ndarray:
@@ -123,6 +124,11 @@ def stack(frames: np.ndarray, count: int) -> np.ndarray:
     return filled[: steps * count].reshape(steps, count * frames.shape[1])
 
 
+def spread(frames: np.ndarray, length: int) -> np.ndarray:
+    """Stretch or squeeze frames [T, F] to another length, [length, F]."""
+    return _at(frames, np.linspace(0, len(frames) - 1, length))
+
+
 def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Generator) -> np.ndarray:
     """Return a recording as it might have been: faster or slower, of another voice, with gaps.
 
@@ -136,7 +142,7 @@ def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Genera
     "Vocal tract length perturbation improves speech recognition"; Park et al. 2019, "SpecAugment".
     """
     length = max(least, round(len(frames) / chance.uniform(SLOWEST, FASTEST)))
-    frames = _at(frames, np.linspace(0, len(frames) - 1, length))
+    frames = spread(frames, length)
     if bands:
         places = np.arange(frames.shape[1]) * (1 + chance.uniform(-LARGEST_WARP, LARGEST_WARP))
         frames = np.ascontiguousarray(_at(frames.T, np.minimum(places, frames.shape[1] - 1)).T)

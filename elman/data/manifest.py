@@ -48,9 +48,9 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
         skip_bad: leave out bad rows instead of stopping at the first.
 
     Raises:
-        DataError: for a column that is not there; for a row with other columns than the first, an empty wanted
-            one, a path that leads out of the manifest's folder, or that of an earlier row; for missing files,
-            all of them at once; where no row is left.
+        DataError: for a column that is not there; for a row with other columns than the first, an empty
+            wanted one, a path that leads out of the manifest's folder, or that of an earlier row; for missing
+            files, all of them at once; where no row is left.
     """
     path = Path(path)
     lines = ((number, text) for number, text in read_lines(path) if text.strip())
@@ -68,7 +68,7 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
             if where in line_of:
                 raise DataError(
                     clip.place,
-                    f"the clip {quote(clip.columns[PATH])} for the second time, first in line {line_of[where]}",
+                    f"the clip {quote(clip.columns[PATH])} a second time, first in line {line_of[where]}",
                     "each clip once",
                     SKIP,
                 )

@@ -5,7 +5,7 @@ Letters: T frames, F features of a frame.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from elman.data import audio
 from elman.data.frames import BANDS, HOP_MS, RATE_HZ, Framer
-from elman.data.manifest import PATH, Clip, read_manifest
+from elman.data.manifest import Clip, read_manifest
 from elman.data.source import DataError, counted, quote
 
 SUFFIXES = (*audio.SUFFIXES, ".npy")
@@ -80,8 +80,16 @@ class Recordings:
         return f"{self.path}: {', '.join(facts)}"
 
 
-def read_recordings(path: str | Path, column: str, *, skip_bad: bool = False) -> Recordings:
-    """Read the recordings that a manifest names, with what one of its columns says of them.
+def read_recordings(
+    path: str | Path, column: str, check: Callable[[Recording], None], *, skip_bad: bool = False
+) -> Recordings:
+    """Read the recordings that a manifest names.
+
+    Args:
+        path: of the manifest.
+        column: that says what is said in each.
+        check: raises DataError for a recording that cannot be used.
+        skip_bad: leave out bad rows and recordings instead of stopping at the first.
 
     Raises DataError for whatever `read_manifest` and the reading of a file raise it, and for recordings whose
     features are of different widths; MissingError.
@@ -93,6 +101,7 @@ def read_recordings(path: str | Path, column: str, *, skip_bad: bool = False) ->
         try:
             one = _read(clip, " ".join(clip.columns[column].split()))
             _check_width(one, recordings)
+            check(one)
         except DataError:
             if not skip_bad:
                 raise
@@ -100,7 +109,12 @@ def read_recordings(path: str | Path, column: str, *, skip_bad: bool = False) ->
             continue
         recordings.append(one)
     if not recordings:
-        raise DataError(str(path), f"{counted(skipped, 'bad recording')} and no good one", "recordings", "see the first without --skip-bad")
+        raise DataError(
+            str(path),
+            f"{counted(skipped, 'bad recording')} and no good one",
+            "recordings",
+            "see the first without --skip-bad",
+        )
     return Recordings(str(path), tuple(recordings), skipped)
 
 
@@ -155,7 +169,10 @@ def media_in(folder: str | Path) -> list[Path]:
     )
     if not found:
         raise DataError(
-            str(folder), "a folder without recordings", f"files that end in {', '.join(SUFFIXES)}", "name another"
+            str(folder),
+            "a folder without recordings",
+            f"files that end in {', '.join(SUFFIXES)}",
+            "name another",
         )
     return found
 
@@ -168,7 +185,10 @@ def is_silent(frames: np.ndarray) -> bool:
 def _read(clip: Clip, answer: str | None) -> Recording:
     if not clip.path.name.lower().endswith(SUFFIXES):
         raise DataError(
-            clip.place, f"the file {quote(clip.path.name)}", f"one that ends in {', '.join(SUFFIXES)}", "convert it"
+            clip.place,
+            f"the file {quote(clip.path.name)}",
+            f"one that ends in {', '.join(SUFFIXES)}",
+            "convert it",
         )
     try:
         frames = np.concatenate(list(frames_of(clip.path)))
@@ -176,12 +196,16 @@ def _read(clip: Clip, answer: str | None) -> Recording:
     except DataError as error:
         if clip.place == str(clip.path):
             raise
-        raise DataError(clip.place, f"in {clip.path.name}: {error.found}", error.expected, error.remedy) from None
+        raise DataError(
+            clip.place, f"in {clip.path.name}: {error.found}", error.expected, error.remedy
+        ) from None
     return Recording(frames, answer, clip.path, clip.columns, clip.place, held)
 
 
 def _check_width(one: Recording, before: Sequence[Recording]) -> None:
-    if before and (one.frames.shape[1] != before[0].frames.shape[1] or (one.held is None) != (before[0].held is None)):
+    if before and (
+        one.frames.shape[1] != before[0].frames.shape[1] or (one.held is None) != (before[0].held is None)
+    ):
         raise DataError(
             one.place,
             kind_of(one),

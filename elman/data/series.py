@@ -13,6 +13,7 @@ import numpy as np
 from elman.data.source import DataError, counted, quote
 
 MISSING = ("", "?", "na", "nan", "null", "none")  # in whatever case
+LEAST_SPREAD = 1e-6  # a channel that varies less, as a share of its size, is a constant
 POLICIES = ("stop", "mark", "drop")
 
 SKIP = "correct it, or leave its series out with --skip-bad"
@@ -192,3 +193,36 @@ def answer_of(text: str, wanted: Wanted, place: str) -> str | float:
     if not np.isfinite(number):
         raise DataError(place, f"the target {quote(text)}", "a finite number", SKIP)
     return number
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of each of C numbers; a constant one has deviation 1."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> "Scale":
+        """Measure rows [N, C], of which some may be NaN."""
+        there = ~np.isnan(rows)
+        count = np.maximum(there.sum(0), 1)
+        mean = np.where(there, rows, 0).sum(0, dtype=np.float64) / count
+        deviation = np.sqrt(np.where(there, (rows - mean) ** 2, 0).sum(0) / count)
+        constant = deviation <= LEAST_SPREAD * np.abs(mean)
+        return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Bring rows [N, C] to mean 0 and deviation 1."""
+        return ((rows - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+
+
+def hold(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Put in the place of each NaN in rows [T, C] the last value of its channel, at first that `before`, [C].
+
+    >>> hold(np.array([[np.nan], [2.0], [np.nan]]), np.array([0.0])).tolist()
+    [[0.0], [2.0], [2.0]]
+    """
+    rows = np.concatenate((before[None], rows))
+    place = np.where(np.isnan(rows), 0, np.arange(len(rows))[:, None])
+    return np.take_along_axis(rows, np.maximum.accumulate(place), 0)[1:]

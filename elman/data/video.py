@@ -65,6 +65,7 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
         with av.open(str(path)) as film:
             if not film.streams.video:
                 raise DataError(str(path), "a film without a picture", "a video stream", "name another file")
+            _check_boxes(path)
             yield from _sampled(film, film.streams.video[0], path)
     except FileNotFoundError:
         raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
@@ -77,6 +78,29 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
             "a film that ffmpeg decodes",
             "see whether it plays; it may have been cut off, or is no film",
         ) from None
+
+
+def _check_boxes(path: Path) -> None:
+    """Refuse an MP4 or MOV whose last box promises more bytes than there are; ffmpeg reads on in silence."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        place = 0
+        while place < size:
+            file.seek(place)
+            head = file.read(16)
+            if place == 0 and head[4:8] != b"ftyp":
+                return
+            length = int.from_bytes(head[:4])
+            if length == 1:  # the size stands behind the name, in 8 bytes
+                length = int.from_bytes(head[8:16])
+            place = place + length if length else size  # 0: to the end
+            if len(head) < 8 or place > size:
+                raise DataError(
+                    str(path),
+                    f"{size:,} bytes",
+                    f"{max(place, size + 1):,} bytes or more, as its boxes promise",
+                    "get the file again: it was cut off",
+                )
 
 
 def _sampled(film: Any, stream: Any, path: Path) -> Iterator[np.ndarray]:

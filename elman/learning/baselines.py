@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -63,3 +64,53 @@ def train_classifier(
             optimizer.zero_grad()
             loss(model(inputs[chosen]), labels[chosen]).backward()
             optimizer.step()
+
+
+class NGramRegression:
+    """Logistic regression on the n-grams of a sequence, weighted by tf-idf: it sees order within them only.
+
+    How strongly it is regularised is chosen by cross-validation on what it is trained on.
+
+    Args:
+        sequences: B sequences of symbols, to train on.
+        labels: B, of at least two kinds.
+        orders: the smallest and the largest n.
+
+    >>> model = NGramRegression(["ab", "ba", "abc", "bac"], ["up", "down", "up", "down"], orders=(2, 2))
+    >>> model.labels, model(["ab"]).argmax(1)
+    (['down', 'up'], array([1]))
+    """
+
+    def __init__(
+        self, sequences: Iterable[Sequence[Hashable]], labels: Sequence[str], orders: tuple[int, int] = (1, 2)
+    ) -> None:
+        # Imported here, for it takes a second, and the tasks without this baseline need not wait for it.
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import cross_val_score
+
+        def ngrams(sequence: Sequence[Hashable]) -> list[tuple[Hashable, ...]]:
+            return [
+                tuple(sequence[i : i + n])
+                for n in range(orders[0], orders[1] + 1)
+                for i in range(len(sequence) - n + 1)
+            ]
+
+        def regression(strength: float) -> LogisticRegression:
+            return LogisticRegression(C=strength, max_iter=1000, tol=1e-3)
+
+        # Its stubs know names of analyzers only.
+        self._features = TfidfVectorizer(analyzer=ngrams, sublinear_tf=True)  # pyright: ignore[reportArgumentType]
+        x = self._features.fit_transform(sequences)
+        folds = min(3, *Counter(labels).values())
+
+        def score(strength: float) -> float:
+            return cross_val_score(regression(strength), x, labels, cv=folds).mean()
+
+        best = max((0.1, 1.0, 10.0, 100.0), key=score) if folds > 1 else 1.0
+        self._regression = regression(best).fit(x, labels)
+        self.labels: list[str] = self._regression.classes_.tolist()
+
+    def __call__(self, sequences: Iterable[Sequence[Hashable]]) -> np.ndarray:
+        """Return the probabilities of the labels, [B, K]."""
+        return self._regression.predict_proba(self._features.transform(sequences))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from elman.data.extras import need
+
 Entity = tuple[int, int, str]  # first word, word after the last, type
 
 ENTITY_SIGNATURE = "entity_f1|match:start+stop+type|average:micro|as:conlleval"
@@ -76,30 +78,39 @@ def _rates(correct: int, predicted: int, gold: int) -> dict[str, Any]:
     }
 
 
-def likelihood_scores(nats: float, *, units: int, words: int, characters: int) -> dict[str, Any]:
+def perplexity(nll: float) -> float:
+    """Return between how many equally probable choices one would be as unsure, given the nats of a choice."""
+    return math.exp(min(nll, LARGEST_EXPONENT))
+
+
+def likelihood_scores(
+    nats: float, *, units: int, unknown: int, words: int, characters: int
+) -> dict[str, Any]:
     """Score how likely a language model finds a text.
 
     Args:
         nats: the negative log-likelihood of all of the text.
         units: how many units the model took it for.
+        unknown: how many of them are the unknown unit, whose likelihood is that of all that it stands for.
         words: how many words it has.
         characters: how many characters it has.
 
     Returns:
-        {"metric": "nll", "value" in nats a unit, "perplexity_unit", "perplexity_word", "bits_character", "units",
-        "words", "characters", "signature"}
+        {"metric": "nll", "value" in nats a unit, "perplexity_unit", "perplexity_word", "bits_character",
+        "units", "unknown", "words", "characters", "signature"}
 
-    >>> scores = likelihood_scores(2 * np.log(10), units=2, words=1, characters=4)
+    >>> scores = likelihood_scores(2 * np.log(10), units=2, unknown=0, words=1, characters=4)
     >>> round(scores["perplexity_unit"], 4), round(scores["perplexity_word"], 4)
     (10.0, 100.0)
     """
     return {
         "metric": "nll",
         "value": nats / units,
-        "perplexity_unit": math.exp(min(nats / units, LARGEST_EXPONENT)),
-        "perplexity_word": math.exp(min(nats / words, LARGEST_EXPONENT)),
+        "perplexity_unit": perplexity(nats / units),
+        "perplexity_word": perplexity(nats / words),
         "bits_character": nats / characters / math.log(2),
         "units": units,
+        "unknown": unknown,
         "words": words,
         "characters": characters,
         "signature": LIKELIHOOD_SIGNATURE,
@@ -267,7 +278,9 @@ def edits(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     3
     """
     number: dict[Hashable, int] = {}
-    rows, columns = (np.array([number.setdefault(s, len(number)) for s in each], int) for each in (one, other))
+    rows, columns = (
+        np.array([number.setdefault(s, len(number)) for s in each], int) for each in (one, other)
+    )
     places = np.arange(len(columns) + 1)
     costs = places  # of the beginnings of `other`, against none of `one`
     for row in rows:
@@ -275,3 +288,27 @@ def edits(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
         without[1:] = np.minimum(without[1:], costs[:-1] + (columns != row))
         costs = np.minimum.accumulate(without - places) + places  # deletions, one after the other
     return int(costs[-1])
+
+
+def translation_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
+    """Score translations against one reference each, as sacrebleu does.
+
+    Returns:
+        {"metric": "bleu", "value" from 0 to 100, "precisions" of 1- to 4-grams, "brevity_penalty",
+        "signature", "chrf" from 0 to 100, "chrf_signature"}
+
+    Raises:
+        MissingError: when sacrebleu is not installed.
+    """
+    sacrebleu = need("sacrebleu.metrics", "translation")
+    bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
+    score = bleu.corpus_score(list(predicted), [list(gold)])
+    return {
+        "metric": "bleu",
+        "value": score.score,
+        "precisions": list(score.precisions),
+        "brevity_penalty": score.bp,
+        "signature": str(bleu.get_signature()),
+        "chrf": chrf.corpus_score(list(predicted), [list(gold)]).score,
+        "chrf_signature": str(chrf.get_signature()),
+    }

@@ -1,9 +1,9 @@
 """The n-gram model: what comes next is looked up by the few units before it.
 
-It is interpolated and has the modified discounts of Kneser and Ney (Chen and Goodman 1999, "An empirical study
-of smoothing techniques for language modeling"): an n-gram lends some of its count to those that were never
-seen, and shorter n-grams say how that is shared out. These count behind how many units they were seen, not how
-often.
+It is interpolated and has the modified discounts of Kneser and Ney (Chen and Goodman 1999, "An empirical
+study of smoothing techniques for language modeling"): an n-gram lends some of its count to those that were
+never seen, and shorter n-grams say how that is shared out. These count behind how many units they were seen,
+not how often.
 
 Letters: N steps, G distinct n-grams, F distinct (n-1)-grams.
 """

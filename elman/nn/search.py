@@ -1,8 +1,8 @@
-"""What a model says that speaks symbol by symbol: the most probable, what is drawn, or the best that a beam finds.
+"""What a model says that speaks symbol by symbol: the most probable, what is drawn, or what a beam finds.
 
 The model is a function `step`: it takes the symbols that were said last, [B], and the state, and returns the
-log-probabilities of what comes next, [B, K], and the state behind. The state that a beam searches gives that of
-some of its rows as `state[rows]`.
+log-probabilities of what comes next, [B, K], and the state behind. The state that a beam searches gives that
+of some of its rows as `state[rows]`.
 
 Letters: B sequences, K symbols, W width of the beam, A sequences whose search goes on.
 """
@@ -99,11 +99,15 @@ def beam(
 ) -> list[list[int]]:
     """Search for the most probable sequences; each step goes on from the `width` best so far.
 
-    A sequence that has ended scores its log-probability divided by its length, the end included, to the power of
-    `exponent`, or short ones would win. The search for a sequence ends when `width` have ended.
+    A sequence that has ended scores its log-probability divided by its length, the end included, to the power
+    of `exponent`, or short ones would win. The search for a sequence ends when `width` have ended.
 
     Args:
-        step, symbols, state, end, longest: see `speak`; the state gives its rows as `state[rows]`.
+        step: the model.
+        symbols: [B], said already.
+        state: of the model; it gives that of some rows as `state[rows]`.
+        end: the symbol behind which a sequence has no more; it is not returned.
+        longest: symbols after which to stop, of each sequence.
         width: W; with 1 what is found is what `speak` says.
         exponent: 0 for the probability as it is, 1 for that of a symbol on average.
 
@@ -133,7 +137,9 @@ def beam(
 
         totals, kept = sums.masked_fill(ends, -torch.inf).topk(min(width, sums.shape[1]), dim=1)  # [A, W]
         row, symbol = row.gather(1, kept), symbol.gather(1, kept)
-        said = torch.cat((said.gather(1, row[:, :, None].expand(-1, -1, said.shape[2])), symbol[:, :, None]), 2)
+        said = torch.cat(
+            (said.gather(1, row[:, :, None].expand(-1, -1, said.shape[2])), symbol[:, :, None]), 2
+        )
         for a in (limits[searched] <= length).nonzero()[:, 0].tolist():
             if best[searched[a]][0] == -torch.inf:
                 best[searched[a]] = 0.0, said[a, 0].tolist()

@@ -16,8 +16,8 @@ class ClusteredSoftmax(nn.Module):
     """Scores K symbols, the most frequent first, by their embeddings.
 
     Where K is large, rare symbols stand in clusters. A row scores the frequent symbols and the clusters; only
-    rows that go on to a cluster score what is in it. The probabilities are exact: that of a rare symbol is that
-    of its cluster times its own within it (Goodman 2001, "Classes for fast maximum entropy training"; by
+    rows that go on to a cluster score what is in it. The probabilities are exact: that of a rare symbol is
+    that of its cluster times its own within it (Goodman 2001, "Classes for fast maximum entropy training"; by
     frequency: Grave et al. 2017, "Efficient softmax approximation for GPUs").
 
     Args:

@@ -9,6 +9,8 @@ conjunction, "that" any of three. Often the neighbours tell, and often a word fa
   the river": the first word decides.
 - "she waits before the march of the young sailors along the river", but "she waits before the march of the
   young sailors along the river ends": the last one does.
+- "they need water , light and shelter", "they will water , light and shelter": what stands before the list
+  decides for all of it.
 
 Some words are invented anew for each file: their endings tell what they are, or their neighbours alone.
 """
@@ -85,7 +87,9 @@ class _Grammar:
             self.agreement,
             self.question,
             self.time,
-            self.plain,
+            self.several,
+            self.several,
+            self.several,
             self.plain,
             self.report,
             self.relative,
@@ -130,6 +134,22 @@ class _Grammar:
             return [*main, Word(form, form, "ADP"), *event]
         return [*main, Word(form, form, "SCONJ"), *event, _verb(self.pick(("end", "start")), "Sing")]
 
+    def several(self) -> list[Word]:
+        """The word before a list tells what all its words are."""
+        size, number = self.random.randint(3, 6), self.pick(("Sing", "Plur"))
+        qualities = self.random.random() < 0.5
+        lemmas = self.random.sample(BOTH if qualities else EITHER, size)
+        if self.random.random() < 0.5:
+            head, items = _aux("will", "will"), [_verb(lemma, "Inf") for lemma in lemmas]
+        elif qualities:
+            head, items = _verb(self.pick(("seem", "stay")), number), [_adjective(lemma) for lemma in lemmas]
+        else:
+            head = _verb(self.pick(("need", "love")), number)
+            items = [_noun(lemma, "Sing") for lemma in lemmas]
+        comma = Word(",", ",", "PUNCT")
+        listed = [word for item in items[1:-1] for word in (comma, item)]
+        return [*self.subject(number), head, items[0], *listed, Word("and", "and", "CCONJ"), items[-1]]
+
     def plain(self) -> list[Word]:
         number = self.pick(("Sing", "Plur"))
         subject = self.subject(number)
@@ -166,7 +186,7 @@ class _Grammar:
         quality = self.pick(BOTH)
         if self.random.random() < 0.5:
             stay = _verb(self.pick(("stay", "seem", "grow")), "Plur")
-            return [*self.person("Plur"), *self.where(), stay, Word(quality, quality, "ADJ", "Degree=Pos")]
+            return [*self.person("Plur"), *self.where(), stay, _adjective(quality)]
         return [*self.person("Plur"), *self.where(), _verb(quality, "Plur"), *self.thing(self.noun("Plur"))]
 
     # Their parts.
@@ -208,7 +228,7 @@ class _Grammar:
         lemma = self.pick(ADJECTIVES + BOTH)
         if self.random.random() < INVENTED:
             lemma = self.invent(self.pick(("ous", "ful", "ish", "less", "")))
-        return Word(lemma, lemma, "ADJ", "Degree=Pos")
+        return _adjective(lemma)
 
     def how(self) -> list[Word]:
         lemma = self.pick(ADVERBS)
@@ -256,6 +276,10 @@ def _verb(lemma: str, number: str) -> Word:
         "Imp": "Mood=Imp|VerbForm=Fin",
     }
     return Word(_with_s(lemma) if number == "Sing" else lemma, lemma, "VERB", feats[number])
+
+
+def _adjective(lemma: str) -> Word:
+    return Word(lemma, lemma, "ADJ", "Degree=Pos")
 
 
 def _aux(form: str, lemma: str) -> Word:

@@ -1,13 +1,15 @@
 """Language models: how likely is a text, and what comes next?
 
-One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it; the state is
-carried on from line to line, and over the pieces into which a long text is cut (truncated backpropagation through
-time, Mikolov et al. 2010, "Recurrent neural network based language model").
+One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it. The end of
+a line is a unit too, and what goes in before the first. The state is carried on from line to line, over the
+pieces into which a long text is cut (truncated backpropagation through time, Mikolov et al. 2010, "Recurrent
+neural network based language model"); with `lines` each line begins anew.
 
 Letters: N real steps (units) of a batch, B sequences of it, K units in the dictionary.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,23 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
-from elman.data.source import DataError, counted, read_lines
-from elman.data.units import BEGIN, END, UNITS, UNKNOWN, Units
-from elman.learning.metrics import likelihood_scores
+from elman.data.passages import Passage, read_passages
+from elman.data.source import DataError
+from elman.data.units import BEGIN, END, UNITS, Units
+from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.learning.metrics import likelihood_scores, perplexity
 from elman.learning.ngrams import NGrams
 from elman.nn.layers import LAYERS
+from elman.nn.search import draw
 from elman.nn.shapes import OneToMany
-from elman.tasks.task import BATCH_STEPS, Reading, Settings, Task, option
+from elman.samples import language as samples
+from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Settings, Task, option
 
 SPAN = 70  # units that a gradient goes back over, in a text that goes on
+ORDERS = (3, 4, 5)  # of the n-gram baseline, of which one is chosen
+LONGEST = 400  # units of a text that is spoken, unless another length is asked for
+SHOWN = 5  # units that surprised most, or that are most probable
+LINE_END = "\n"  # how the end of a line is shown as a unit
 
 
 @dataclass(frozen=True)
@@ -52,20 +62,6 @@ class LanguageSettings(Settings):
             )
 
 
-@dataclass(frozen=True)
-class Passage:
-    """Lines that follow each other, as they are written, and where the first of them stands."""
-
-    lines: tuple[str, ...]
-    file: str
-    line: int
-
-    @property
-    def place(self) -> str:
-        """Where it begins, as "file:line"."""
-        return f"{self.file}:{self.line}"
-
-
 class Carried:
     """The state behind one batch, from which the next goes on."""
 
@@ -76,7 +72,7 @@ class Carried:
 class Batch:
     """Passages, or pieces of them, packed."""
 
-    units: PackedSequence  # [N] numbers, each the one before that of its target
+    units: PackedSequence  # [N] numbers, each of the unit before its target
     targets: Tensor  # [N]
     carried: Carried
     places: list[str]  # file:line of each passage
@@ -105,24 +101,13 @@ class Language(Task):
     @classmethod
     def read(cls, path: str, settings: LanguageSettings, *, skip_bad: bool = False) -> Reading:
         """Read a text: each line of it a passage, or all of it one passage."""
-        lines = list(read_lines(path))
-        full = [(number, line) for number, line in lines if line.strip()]
-        if not full:
-            raise DataError(path, "no text", "lines of text", "check that this is the file you meant")
-        if settings.lines:
-            passages = [Passage((line,), path, number) for number, line in full]
-        else:
-            full = lines
-            passages = [Passage(tuple(line for _, line in lines), path, 1)]
-        said = [counted(len(full), "line"), counted(sum(len(line) for _, line in full), "character")]
-        if len(full) < len(lines):
-            said.append(f"{counted(len(lines) - len(full), 'blank line')} passed over")
-        return Reading(path, passages, f"{path}: {', '.join(said)}")
+        passages = read_passages(path, lines=settings.lines)
+        return Reading(path, passages.passages, passages.describe())
 
     @classmethod
     def sample(cls, folder: Path) -> list[Path]:
-        """Write names of our own invention."""
-        raise NotImplementedError
+        """Write names of our own invention, which end as they began."""
+        return samples.write(folder)
 
     @classmethod
     def learn(cls, train: Sequence[Passage], settings: LanguageSettings) -> "Language":
@@ -152,12 +137,8 @@ class Language(Task):
     @classmethod
     def hold_out(cls, examples: Sequence[Passage]) -> tuple[list[Passage], list[Passage]]:
         """Part passages as every task does, and one long passage a tenth before its end."""
-        whole = examples[0]
-        cut = len(whole.lines) - max(1, len(whole.lines) // 10)
-        if len(examples) > 1 or cut == 0:
-            return super().hold_out(examples)
-        rest = Passage(whole.lines[:cut], whole.file, whole.line)
-        return [rest], [Passage(whole.lines[cut:], whole.file, whole.line + cut)]
+        parts = examples[0].cut() if len(examples) == 1 else None
+        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples)
 
     def key(self, example: Passage) -> tuple[str, ...]:
         """Return its lines."""
@@ -178,10 +159,24 @@ class Language(Task):
         return list(self.read(path, self.settings).examples)
 
     def tell(self, example: Passage, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
-        return {"text": text, "nll": sum(answer) / len(answer)}
+        """Say how likely the text is, and which of its units were expected least."""
+        units = [unit for line in example.lines for unit in (*self.units.split(line), LINE_END)]
+        surprises = sorted(zip(answer, range(len(units)), strict=True), key=lambda pair: (-pair[0], pair[1]))
+        nll = sum(answer) / len(answer)
+        return {
+            "text": "\n".join(example.lines),
+            "nll": nll,
+            "perplexity": perplexity(nll),
+            "units": len(units),
+            "surprises": [{"unit": units[at], "index": at, "nll": nats} for nats, at in surprises[:SHOWN]],
+        }
 
     def show(self, told: Mapping[str, Any]) -> str:
-        return f"{told['nll']}"
+        """Show a text that was spoken as it is, and one that was judged behind its figures."""
+        if "surprises" not in told:
+            return told["text"]
+        surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in told["surprises"])
+        return f"{told['nll']:.4f} nats a unit: {told['text']}\n  least expected: {surprises}"
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write the text."""
@@ -208,11 +203,11 @@ class Language(Task):
 
     def batch(self, examples: Sequence[Passage], *, answers: bool = False) -> Batch:
         """Pack whole passages."""
-        sequences = [np.array([BEGIN, *self.numbers(example)]) for example in examples]
+        sequences = [np.array([END, *self.numbers(example)]) for example in examples]
         return _piece(sequences, Carried(), [example.place for example in examples])
 
     def batches(self, examples: Sequence[Passage], steps: int, seed: int) -> list[Batch]:
-        """Pack lines as every task does; cut a text that goes on into streams side by side, read piece by piece.
+        """Pack lines as every task does; cut a text that goes on into streams side by side, read in pieces.
 
         Each epoch begins at another place of the text, and so cuts it at others.
         """
@@ -222,8 +217,8 @@ class Language(Task):
         numbers = self.numbers(text)
         numbers = np.roll(numbers, np.random.default_rng(seed).integers(len(numbers)))
         streams = np.array_split(numbers, max(1, min(steps, len(numbers)) // SPAN))
-        before = [stream[-1:] for stream in (streams[-1], *streams)]
-        sequences = [np.concatenate(both) for both in zip(before, streams)]
+        before = [stream[-1:] for stream in (streams[-1], *streams[:-1])]
+        sequences = [np.concatenate(both) for both in zip(before, streams, strict=True)]
         return list(_pieces(sequences, SPAN, [text.place]))
 
     def loss(self, model: OneToMany, batch: Batch) -> Tensor:
@@ -245,7 +240,7 @@ class Language(Task):
     def answers(self, model: OneToMany, examples: Sequence[Passage]) -> list[list[float]]:
         """Return the negative log-likelihoods of each passage; a long one is read piece by piece."""
         answers: list[list[float]] = [[] for _ in examples]
-        sequences = [np.array([BEGIN, *self.numbers(example)]) for example in examples]
+        sequences = [np.array([END, *self.numbers(example)]) for example in examples]
         with torch.no_grad():
             for chosen in fill([len(sequence) for sequence in sequences], BATCH_STEPS):
                 chosen.sort(key=lambda i: -len(sequences[i]))
@@ -256,11 +251,11 @@ class Language(Task):
         return answers
 
     def score(self, model: OneToMany, examples: Sequence[Passage]) -> float:
-        """Return the nats a unit; of a long text, as of streams side by side, each from a beginning of its own."""
+        """Return the nats a unit; of a long text, as of streams side by side, each from its own beginning."""
         if self.settings.lines:
             return super().score(model, examples)
         streams = [
-            np.array([BEGIN, *stream])
+            np.array([END, *stream])
             for numbers in map(self.numbers, examples)
             for stream in np.array_split(numbers, max(1, len(numbers) // (100 * SPAN)))
         ]
@@ -269,20 +264,118 @@ class Language(Task):
         return torch.cat(nll).mean().item()
 
     def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
-        """Score the nats a unit, and what they come to for a word and a character."""
-        lines = [line for example in examples for line in example.lines]
+        """Score the nats a unit, and what they come to a word and a character."""
+        numbers = [self.numbers(example) for example in examples]
         return likelihood_scores(
             sum(map(sum, answers)),
-            units=sum(map(len, answers)),
-            words=sum(len(line.split()) + 1 for line in lines),
-            characters=sum(len(line) + 1 for line in lines),
+            units=sum(map(len, numbers)),
+            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in numbers),
+            words=sum(example.words for example in examples),
+            characters=sum(example.characters for example in examples),
         )
 
     def baselines(
         self, train: Sequence[Passage]
     ) -> dict[str, Callable[[Sequence[Passage]], list[list[float]]]]:
-        """Count units, and sequences of up to five of them."""
-        return {}
+        """Count units, and n-grams: of the order that says best what comes in a tenth of the training text."""
+        rest, dev = ([self.numbers(example) for example in part] for part in self.hold_out(train))
+
+        def judged(order: int) -> float:
+            return float(np.concatenate(NGrams(rest, len(self.units), order).nll(dev)).mean())
+
+        def counted_by(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:
+            model = NGrams([self.numbers(example) for example in train], len(self.units), order)
+            return lambda examples: [
+                nll.tolist() for nll in model.nll([self.numbers(example) for example in examples])
+            ]
+
+        best = min(ORDERS, key=judged)
+        return {"unigram": counted_by(1), f"{best}-gram": counted_by(best)}
+
+    def generate(
+        self, model: OneToMany, count: int, sampling: Sampling, prime: str | None
+    ) -> list[dict[str, Any]]:
+        """Return texts; each is drawn from a seed of its own, and is the same however many are drawn.
+
+        With `lines` a text ends with its line, otherwise when it is as long as was asked for.
+        """
+        begun = self._spelt(prime or "")
+        if self.settings.lines and END in begun:
+            raise DataError("--prime", "a line end", "the beginning of a line", "leave out the line end")
+        sources = [
+            torch.Generator().manual_seed((sampling.seed * 1_000_003 + i) % 2**63) for i in range(count)
+        ]
+
+        def choose(scores: Tensor) -> Tensor:
+            scores[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
+            rows = zip(scores.split(1), sources, strict=True)
+            return torch.cat(
+                [draw(row, sampling.temperature, sampling.top_k, sampling.top_p, one) for row, one in rows]
+            )
+
+        with torch.no_grad():
+            spoken = model.generate(
+                torch.tensor([END, *begun])[:, None].expand(-1, count).contiguous(),
+                sampling.longest or LONGEST,
+                choose,
+                END if self.settings.lines else None,
+            )
+        return [{"text": self._written([*begun, *numbers])} for numbers in spoken]
+
+    def _spelt(self, text: str) -> list[int]:
+        """Return the units of a text with an end between its lines."""
+        first, *others = map(self.units.numbers, text.split("\n"))
+        return [*first, *(number for line in others for number in (END, *line))]
+
+    def _written(self, numbers: Sequence[int]) -> str:
+        """Undo `_spelt`."""
+        lines: list[list[int]] = [[]]
+        for number in numbers:
+            if number == END:
+                lines.append([])
+            else:
+                lines[-1].append(number)
+        return "\n".join(map(self.units.text, lines))
+
+    @contextmanager
+    def stream(self, model: OneToMany) -> Iterator["Reader"]:
+        """Open a stream that is told a text bit by bit."""
+        yield Reader(self, model)
+
+
+class Reader:
+    """A stream: it takes a text bit by bit, and says how likely each bit was and what may come next."""
+
+    def __init__(self, task: Language, model: OneToMany) -> None:
+        self._task, self._model = task, model
+        self._begin()
+
+    def step(self, x: str) -> dict[str, Any]:
+        """Take some more text, a line end too, and say its nats and the most probable units behind it."""
+        nll = 0.0
+        for number in self._task._spelt(x):
+            nll -= self._scores[number].item()
+            if number == END and self._task.settings.lines:
+                self._begin()
+            else:
+                self._take(number)
+        best = self._scores.topk(min(SHOWN, len(self._scores)))
+        names = [LINE_END if n == END else self._task.units.symbols[n] for n in best.indices.tolist()]
+        probabilities = best.values.exp().tolist()
+        return {
+            "text": x,
+            "nll": nll,
+            "next": [{"unit": n, "probability": p} for n, p in zip(names, probabilities, strict=True)],
+        }
+
+    def _begin(self) -> None:
+        self._state = None
+        self._take(END)
+
+    def _take(self, number: int) -> None:
+        with torch.no_grad():
+            scores, self._state = self._model.step(torch.tensor([number]), self._state)
+        self._scores = scores[0]
 
 
 def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:

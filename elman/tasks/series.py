@@ -10,7 +10,6 @@ Letters: T steps of a series, N real steps of a batch, B series of it, C channel
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,11 +24,11 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
-from elman.data.series import POLICIES, Series, SeriesFile, Wanted, numbered, settle, values_of
+from elman.data.series import POLICIES, Scale, Series, SeriesFile, Wanted, hold, numbered, settle, values_of
 from elman.data.series_formats import answers_beside, format_of, read_series
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
 from elman.learning.baselines import train_classifier
-from elman.learning.metrics import confusion, label_scores, regression_scores
+from elman.learning.metrics import classification_scores, confusion, regression_scores
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne
 from elman.samples import series as samples
@@ -37,7 +36,6 @@ from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, optio
 
 WINDOW_HIDDEN = 100  # of the standard network
 WINDOW_EPOCHS = 60
-LEAST_SPREAD = 1e-6  # a channel that varies less, as a share of its size, is a constant
 TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
 
 
@@ -51,6 +49,7 @@ class SeriesSettings(Settings):
     channels: str | None = option(None, "columns that are channels, parted by commas [all others], in CSV")
     missing: str = option("stop", "what to do about missing and infinite values", POLICIES)
     one_way: bool = option(False, "read from left to right only, so that the run can stream")
+    noise: float = option(0.3, "standard deviation of the noise in training, as a share of the channel's")
     hidden: int = option(100, "size of the hidden state, in each direction")
     cell: str = option("gru", "recurrent cell", tuple(LAYERS))
     epochs: int = option(40, "passes over the training data, at most")
@@ -85,7 +84,9 @@ class Batch:
 
 
 class Reader(nn.Module):
-    """Scores of series: of each label, or the one number."""
+    """Scores of series: of each label, or the one number. Noise in training makes up for few examples."""
+
+    temperature: Tensor
 
     def __init__(self, inputs: int, outputs: int, settings: SeriesSettings) -> None:
         super().__init__()
@@ -97,33 +98,15 @@ class Reader(nn.Module):
             bidirectional=not settings.one_way,
         )
         self.whole = ManyToOne(layers, outputs, settings.dropout)
+        self.noise = settings.noise
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, batch: Batch) -> Tensor:
         """Return scores [B, K]."""
-        return self.whole(batch.steps)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Mean and standard deviation of each of C numbers; a constant one has deviation 1."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    @classmethod
-    def of(cls, rows: np.ndarray) -> "Scale":
-        """Measure rows [N, C], of which some may be NaN."""
-        there = ~np.isnan(rows)
-        count = np.maximum(there.sum(0), 1)
-        mean = np.where(there, rows, 0).sum(0, dtype=np.float64) / count
-        deviation = np.sqrt(np.where(there, (rows - mean) ** 2, 0).sum(0) / count)
-        constant = deviation <= LEAST_SPREAD * np.abs(mean)
-        return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Bring rows [N, C] to mean 0 and deviation 1."""
-        return ((rows - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
+        steps = batch.steps.data
+        if self.training:
+            steps = steps + self.noise * torch.randn_like(steps)
+        return self.whole(PackedSequence(steps, *batch.steps[1:]))
 
 
 class SeriesTask(Task):
@@ -136,6 +119,7 @@ class SeriesTask(Task):
     metric_name = "accuracy"
     unit = "steps"
     settings_type = SeriesSettings
+    settings: SeriesSettings
 
     def __init__(
         self,
@@ -184,7 +168,7 @@ class SeriesTask(Task):
                     "add series",
                 )
         else:
-            target = Scale.of(np.array([[series.answer] for series in train], dtype=float))
+            target = Scale.of(np.array([[_number(series)] for series in train]))
         marked = bool(np.isnan(rows).any())
         task = cls(settings, train[0].channels, Scale.of(rows), labels, target, marked=marked)
         if settings.missing == "mark" and not marked:
@@ -312,29 +296,22 @@ class SeriesTask(Task):
         """Return the number of steps."""
         return len(example.values)
 
-    def inputs(self, values: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
-        """Return what the network reads of values [T, C]: [T, I], of which the last row of C is to be held on.
+    def inputs(self, values: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+        """Return what the network reads of values [T, C]: [T, I].
 
         Args:
             values: as the file has them.
-            last: [C], what was held before; 0, the mean, at the beginning.
+            before: [C], what the channels are held at until they have a value; by default 0, their mean.
         """
         scaled = self.scale(values)
-        missing = np.isnan(scaled)
-        if not missing.any():
-            return np.concatenate((scaled, np.zeros_like(scaled)), 1) if self.marked else scaled
-        before = np.concatenate(
-            (np.zeros((1, scaled.shape[1]), np.float32) if last is None else last[None], scaled)
-        )
-        there = np.where(np.isnan(before), 0, np.arange(len(before))[:, None])  # row 0 has no NaN
-        held = np.take_along_axis(before, np.maximum.accumulate(there), 0)[1:]
-        return np.concatenate((held, missing.astype(np.float32)), 1) if self.marked else held
+        held = hold(scaled, np.zeros(len(self.channels), np.float32) if before is None else before)
+        return np.concatenate((held, np.isnan(scaled)), 1, dtype=np.float32) if self.marked else held
 
     def batch(self, examples: Sequence[Series], *, answers: bool = False) -> Batch:
         """Pack series; with their answers as numbers of labels, or on the scale of the target."""
         targets = None
         if answers and self.target:
-            rows = np.array([[example.answer] for example in examples], dtype=float)
+            rows = np.array([[_number(example)] for example in examples])
             targets = torch.from_numpy(self.target(rows)[:, 0])
         elif answers:
             targets = torch.tensor([self.labels.index(str(example.answer)) for example in examples])
@@ -372,10 +349,14 @@ class SeriesTask(Task):
 
     def metric(self, examples: Sequence[Series], answers: Sequence[Any]) -> dict[str, Any]:
         """Score labels by accuracy, numbers by the root of their mean squared error."""
-        gold = [example.answer for example in examples]
         if self.target:
-            return regression_scores(gold, answers)
-        return label_scores(gold, [answer.label for answer in answers])
+            return regression_scores([_number(example) for example in examples], answers)
+        return classification_scores(
+            [str(example.answer) for example in examples],
+            [answer.label for answer in answers],
+            self.labels,
+            [answer.probabilities for answer in answers],
+        )
 
     def confusion(
         self, examples: Sequence[Series], answers: Sequence[Any]
@@ -457,6 +438,11 @@ class _Stream:
             scores, self._state = self._model.whole.step(torch.from_numpy(inputs), self._state)
         (answer,) = self._task._answers(scores, self._model.temperature.item())
         return self._task.tell(series, answer)
+
+
+def _number(series: Series) -> float:
+    assert isinstance(series.answer, float), "a label where numbers are to be predicted"
+    return series.answer
 
 
 def _squared_error(scores: Tensor, targets: Tensor) -> Tensor:

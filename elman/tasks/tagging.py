@@ -30,6 +30,7 @@ from elman.samples import tagging as samples
 from elman.tasks.task import Reading, option
 from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask, normal
 
+RARE = 0.01  # share of words below which a label may be one that the training file happens not to have
 SHOWN = 20  # labels in the picture of the confusion; the others are taken together
 ROWS = 5  # by which columns parted by spaces are told from plain text
 OTHERS = "others"
@@ -41,7 +42,7 @@ class TaggingSettings(WordSettings):
 
     column: str | None = option(
         None,
-        f"column to learn: of CoNLL-U {', '.join(LABELS)} [upos]; of other CoNLL its number, counted from 1 [the last]",
+        f"column to learn: {', '.join(LABELS)} of CoNLL-U [upos], or its number, counted from 1 [the last]",
     )
 
     def __post_init__(self) -> None:
@@ -84,13 +85,25 @@ class Tagging(WordTask):
     settings_type = TaggingSettings
     labels_fact = "labels"
 
+    @property
+    def _column(self) -> str | None:
+        assert isinstance(self.settings, TaggingSettings)
+        return self.settings.column
+
     @classmethod
     def read(cls, path: str, settings: TaggingSettings, *, skip_bad: bool = False) -> Reading:
         """Read a CoNLL or CoNLL-U file."""
         if is_conllu(path):
             read = read_conllu(path, _name(settings.column, path), skip_bad=skip_bad)
+        elif settings.column in LABELS:
+            raise DataError(
+                path,
+                f"no CoNLL-U, but --column {settings.column}",
+                f"rows of the {len(COLUMNS)} columns of CoNLL-U",
+                "give the number of the column that has the labels, counted from 1",
+            )
         else:
-            read = read_labels(path, _index(settings.column, path), skip_bad=skip_bad)
+            read = read_labels(path, _index(settings.column), skip_bad=skip_bad)
         return Reading(path, read.sentences, read.describe())
 
     @classmethod
@@ -122,17 +135,31 @@ class Tagging(WordTask):
         """Return a sentence's labels as they are."""
         return sentence.tags or ()
 
+    @classmethod
+    def hold_out(cls, examples: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
+        """Part the training sentences, those with a label that no other has staying with the training ones."""
+        rest, dev = super().hold_out(examples)
+        known = {tag for sentence in rest for tag in sentence.tags or ()}
+        good = [sentence for sentence in dev if known.issuperset(sentence.tags or ())]
+        return (rest + [sentence for sentence in dev if sentence not in good], good) if good else (rest, dev)
+
     def check(self, examples: Sequence[Sentence]) -> None:
-        """Raise DataError at the first label that training never showed."""
+        """Raise DataError for a label that training never showed, unless it is so rare as may happen."""
+        unseen: dict[str, str] = {}  # and where it first stands
+        counts: Counter[str] = Counter()
         for sentence in examples:
             for index, label in enumerate(sentence.tags or ()):
+                counts[label] += 1
                 if label not in self._number_of_tag:
-                    raise DataError(
-                        sentence.place_of(index),
-                        f"the label {quote(label)}, never seen in training",
-                        f"one of {', '.join(map(quote, sorted(self.labels)))}",
-                        did_you_mean(label, sorted(self.labels)) or "train on a file that has this label",
-                    )
+                    unseen.setdefault(label, sentence.place_of(index))
+        for label, place in unseen.items():
+            if counts[label] >= RARE * counts.total():
+                raise DataError(
+                    place,
+                    f"the label {quote(label)}, never seen in training",
+                    f"one of {', '.join(map(quote, sorted(self.labels)))}",
+                    did_you_mean(label, sorted(self.labels)) or "train on a file that has this label",
+                )
 
     def has_records(self, path: str) -> bool:
         """Tell columns by a tab, by known labels in their column, or by one token a row (not in a .txt)."""
@@ -146,7 +173,7 @@ class Tagging(WordTask):
         fields = [row.split() for row in head]
         if len(fields[0]) == 1:
             return not path.endswith(".txt")
-        column = _index(self.settings.column, path)
+        column = _index(self._column)
         return all(
             len(row) == len(fields[0]) > column and row[column] in self._number_of_tag for row in fields
         )
@@ -154,8 +181,8 @@ class Tagging(WordTask):
     def questions(self, path: str) -> list[Sentence]:
         """Read a CoNLL or CoNLL-U file, whose labels do not count."""
         if is_conllu(path):
-            return list(read_unlabelled_conllu(path, _name(self.settings.column, path)))
-        return list(read_unlabelled(path, _index(self.settings.column, path)))
+            return list(read_unlabelled_conllu(path, _name(self._column, path)))
+        return list(read_unlabelled(path, _index(self._column)))
 
     def tell(self, example: Sentence, answer: Sequence[Tag], text: str | None = None) -> dict[str, Any]:
         """Say each word, its label, and its place in `text` counted in characters."""
@@ -211,7 +238,10 @@ class Tagging(WordTask):
         ]
 
     def metric(self, examples: Sequence[Sentence], answers: Sequence[Sequence[Tag]]) -> dict[str, Any]:
-        """Score labels word by word, and those of words alone that are not in the dictionary."""
+        """Score labels word by word; beside, those of the words that are not in the dictionary.
+
+        A label that training never showed is always missed; how many there are is said.
+        """
         gold, given = _flat(examples), [tag.label for answer in answers for tag in answer]
         scores = label_scores(gold, given)
         unknown = [
@@ -220,9 +250,10 @@ class Tagging(WordTask):
             for number in self.words.numbers(map(normal, example.words))
         ]
         right = [a == b for a, b, new in zip(gold, given, unknown, strict=True) if new]
-        scores["unknown_words"] = len(right)
         if right:
             scores["unknown_accuracy"] = sum(right) / len(right)
+        scores["unknown_words"] = len(right)
+        scores["unseen_labels"] = sum(label not in self._number_of_tag for label in gold)
         return scores
 
     def confusion(
@@ -265,16 +296,9 @@ def _name(column: str | None, path: str) -> str:
     )
 
 
-def _index(column: str | None, path: str) -> int:
-    """Return which column of a CoNLL file a setting counts, from 0, or -1 for the last."""
-    if column in LABELS:
-        raise DataError(
-            path,
-            f"no CoNLL-U, and --column {column}",
-            "the ten columns of CoNLL-U, or the number of a column",
-            "give the number of the column that has the labels, counted from 1",
-        )
-    return -1 if column in (None, "-1") else int(column) - 1
+def _index(column: str | None) -> int:
+    """Return which column of a CoNLL file a setting counts, from 0; without a number, -1 for the last."""
+    return -1 if column in (None, "-1", *LABELS) else int(column) - 1
 
 
 def _flat(examples: Sequence[Sentence]) -> list[str]:

@@ -124,7 +124,7 @@ class Task(ABC):
     better: Literal["higher", "lower"] = "higher"  # value of the metric
     unit: ClassVar[str]  # of a sequence's length
     settings_type: ClassVar[type[Settings]]
-    settings: Settings
+    settings: Any  # an instance of settings_type
     remarks: tuple[str, ...] = ()  # what the user should know of what was learned
 
     @classmethod

@@ -167,10 +167,14 @@ def test_what_is_not_taken_as_it_stands_is_counted() -> None:
 
 
 def test_every_letter_is_checked() -> None:
-    check_bases("".join(CODES) + "".join(CODES).lower(), "f:1", 1, "it")
+    check_bases("".join(CODES) + "".join(CODES).lower(), "f:1", "it")
     for letter in set(map(chr, range(33, 127))) - set(CODES) - {code.lower() for code in CODES}:
-        with pytest.raises(DataError, match=r"^f:1:12: found"):
-            check_bases(f"AC{letter}", "f:1", 10, "it")
+        with pytest.raises(DataError, match=r"^f:1:3: found '?.*'? in it, which stands for no base\n"):
+            check_bases(f"AC{letter}", "f:1", "it", line=True)
+        with pytest.raises(
+            DataError, match=r"^f:1: found '?.*'? in it, letter 3, which stands for no base\n"
+        ):
+            check_bases(f"AC{letter}", "f:1", "it")
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

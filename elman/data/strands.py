@@ -1,0 +1,75 @@
+"""Sequences of bases with their labels, from FASTA or from a table."""
+
+from collections.abc import Iterator, Sequence
+
+from elman.data.fasta import Strand, check_bases, is_fasta, read_fasta
+from elman.data.source import DataError, counted
+from elman.data.tables import Row, is_table, read_table
+
+
+def read_strands(path: str, *, labelled: bool = True, skip_bad: bool = False) -> tuple[list[Strand], int]:
+    """Read FASTA, or a table with columns `sequence` and `label`, whose suffix or first line tells it.
+
+    Args:
+        path: of the file.
+        labelled: whether labels are needed, and read.
+        skip_bad: leave out bad records.
+
+    Returns:
+        The sequences, and how many bad ones were left out.
+
+    Raises DataError for all that `read_fasta` and `read_table` refuse, for a letter that is no base, and,
+    where most labels are as long as their sequences, for one that is not.
+    """
+    if is_fasta(path) or not is_table(path, "sequence"):
+        fasta = read_fasta(path, labelled=labelled, skip_bad=skip_bad)
+        strands, skipped = list(fasta.strands), fasta.skipped
+    else:
+        columns = ["sequence", "label"] if labelled else ["sequence"]
+        table = read_table(path, {name: name for name in columns}, skip_bad=skip_bad)
+        strands, skipped = [_strand(row, path) for row in table.rows], table.skipped
+    good = list(_good(strands, labels_bases(strands), skip_bad))
+    if not good:
+        raise DataError(
+            path,
+            f"{counted(len(strands), 'bad record')} and no good one",
+            "sequences of bases",
+            "correct them",
+        )
+    return good, skipped + len(strands) - len(good)
+
+
+def _strand(row: Row, path: str) -> Strand:
+    line = int(row.place.rpartition(":")[2])
+    return Strand(row["sequence"], row.fields.get("label"), None, path, line)
+
+
+def _good(strands: Sequence[Strand], per_base: bool, skip_bad: bool) -> Iterator[Strand]:
+    """Yield the sequences that have nothing but bases and, where bases have labels, as many of these."""
+    for strand in strands:
+        try:
+            check_bases(strand.bases, strand.place, "the sequence")
+            if per_base:
+                check_lengths(strand)
+        except DataError:
+            if not skip_bad:
+                raise
+        else:
+            yield strand
+
+
+def check_lengths(strand: Strand) -> None:
+    """Raise DataError where there are not as many labels as bases."""
+    labels, bases = len(strand.label or ""), len(strand.bases)
+    if labels != bases:
+        raise DataError(
+            strand.place,
+            f"{counted(labels, 'letter')} in the label of {counted(bases, 'base')}",
+            "a letter for each base, as most sequences have",
+            "correct the label, or leave the record out with --skip-bad",
+        )
+
+
+def labels_bases(strands: Sequence[Strand]) -> bool:
+    """Tell whether labels are those of bases: most are as long as their sequences."""
+    return 2 * sum(len(strand.label or "") == len(strand.bases) for strand in strands) > len(strands)
