@@ -253,6 +253,9 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         told = trained.predict_file(texts[0])
         if trained.task.has_records(texts[0]):
             show = trained.task.record
+            heading = trained.task.heading()
+            if heading and not as_json:
+                click.echo(heading)
     else:
         told = trained.predict(texts)
     if as_json:

@@ -119,7 +119,8 @@ def train_on(
         }
     log = _train(run, readings, display, resume)
     run.load_weights()
-    learned.calibrate(run.model, readings["dev"].examples)
+    if said := learned.calibrate(run.model, readings["dev"].examples):
+        display.say(said)
     run.save_weights()
     answers = {part: run.answers(reading.examples) for part, reading in judged.items()}
     metrics = {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}

@@ -1,10 +1,20 @@
-"""Sequences of bases with their labels, from FASTA or from a table."""
+"""Sequences of bases with their labels, from FASTA or from a table, and as numbers.
+
+Letter: T bases of a sequence.
+"""
 
 from collections.abc import Iterator, Sequence
 
-from elman.data.fasta import Strand, check_bases, is_fasta, read_fasta
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta, read_fasta
 from elman.data.source import DataError, counted
 from elman.data.tables import Row, is_table, read_table
+
+WINDOW = 9  # bases of a frame
+WAVES = 8.0 * 2 ** np.arange(7)  # in bases; the sine and cosine of each say how far something is
+INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
 
 
 def read_strands(path: str, *, labelled: bool = True, skip_bad: bool = False) -> tuple[list[Strand], int]:
@@ -73,3 +83,25 @@ def check_lengths(strand: Strand) -> None:
 def labels_bases(strands: Sequence[Strand]) -> bool:
     """Tell whether labels are those of bases: most are as long as their sequences."""
     return 2 * sum(len(strand.label or "") == len(strand.bases) for strand in strands) > len(strands)
+
+
+def frames(bases: np.ndarray) -> np.ndarray:
+    """Return what the network reads at each base: those in a window around it, and how far the ends are.
+
+    Args:
+        bases: distributions, [T, 4]; outside the sequence all four are 0.
+
+    Returns:
+        [T, INPUTS]
+    """
+    padded = np.pad(bases, ((WINDOW // 2, WINDOW // 2), (0, 0)))
+    seen = sliding_window_view(padded, WINDOW, axis=0).reshape(len(bases), -1)
+    place = np.arange(len(bases))
+    turns = 2 * np.pi * np.stack((place, place[::-1]))[..., None] / WAVES  # [2, T, waves]
+    return np.concatenate((seen, *np.sin(turns), *np.cos(turns)), 1, dtype=np.float32)
+
+
+def numbered(strand: Strand) -> np.ndarray:
+    """Return the number of each base in A C G T, -1 where it is ambiguous: [T]."""
+    bases = distributions(strand.bases)
+    return np.where(bases.max(1) == 1, bases.argmax(1), -1)

@@ -9,7 +9,7 @@ import numpy as np
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NO_SPACE_BEFORE = re.compile(r" (?=[.,;:!?%)\]}…])|(?<=[(\[{]) ")
 _ROUNDS = 5
-_SENTENCES = 50_000  # that are looked at, at most, and words of each
+_SENTENCES = 30_000  # that are looked at, at most, and words of each
 _WORDS = 60
 
 
@@ -19,11 +19,15 @@ class Lexicon:
     How probable a word's translations are is found by expectation maximisation (model 1 of Brown et al. 1993,
     "The mathematics of statistical machine translation"). A word that was never seen is copied.
 
+    Raises ValueError where there is no pair.
+
     >>> Lexicon([("the house", "das Haus"), ("the book", "das Buch"), ("a book", "ein Buch")])("a house, too")
     'ein Haus, too'
     """
 
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        if not pairs:
+            raise ValueError("a dictionary is learned from pairs of sentences, got no pair")
         sources: dict[str, int] = {}
         targets: dict[str, int] = {}
         source, target, position = (
@@ -43,9 +47,9 @@ class Lexicon:
             target.append(t.repeat(len(s)))
             position.append(np.arange(positions, positions + len(t)).repeat(len(s)))
             positions += len(t)
-        both = np.concatenate(source) * max(1, len(targets)) + np.concatenate(target)
+        both = np.concatenate(source) * len(targets) + np.concatenate(target)
         kinds, kind = np.unique(both, return_inverse=True)
-        place, of = np.concatenate(position), kinds // max(1, len(targets))  # of: the source word
+        place, of = np.concatenate(position), kinds // len(targets)  # of: the source word
         probability = np.ones(len(kinds))  # of the target word given the source word
         for _ in range(_ROUNDS):
             share = probability[kind] / np.bincount(place, probability[kind], positions)[place]

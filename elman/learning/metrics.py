@@ -215,6 +215,32 @@ def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
     return float(np.trace(counts) * total - wanted @ guessed) / math.sqrt(spread) if spread else 0.0
 
 
+def music_scores(nats: Sequence[Sequence[float]], unit: str) -> dict[str, Any]:
+    """Score how likely a model of music finds pieces.
+
+    Args:
+        nats: the negative log-likelihood of each step of each piece; a step has at least one.
+        unit: what a step is: "step", of keys that sound together, or "event".
+
+    Returns:
+        {"metric": "nll", "value" in nats a step, over all steps of all pieces, "after_first" the same without
+        the first step of each piece (as Bai, Kolter and Koltun 2018 count), "steps", "pieces", "signature"}
+
+    >>> music_scores([[4.0, 1.0], [3.0, 2.0, 2.0]], "step")["value"]
+    2.4
+    """
+    steps = sum(map(len, nats))
+    later = [n for piece in nats for n in piece[1:]]
+    return {
+        "metric": "nll",
+        "value": sum(map(sum, nats)) / steps,
+        "after_first": sum(later) / max(1, len(later)),
+        "steps": steps,
+        "pieces": len(nats),
+        "signature": f"nll|log:natural|per:{unit}|first:counted",
+    }
+
+
 def regression_scores(gold: Sequence[float], predicted: Sequence[float]) -> dict[str, Any]:
     """Score one number an example.
 

@@ -2,8 +2,8 @@
 
 Source: Luong, Pham and Manning 2015, "Effective approaches to attention-based neural machine translation".
 
-Letters: B sequences, N real steps of a batch, S steps of the longest source, T of the longest target, Q size of
-a query, M of what is remembered of a step of the source.
+Letters: B sequences, N real steps of a batch, S steps of the longest source, T of the longest target, Q size
+of a query, M of what is remembered of a step of the source.
 """
 
 from typing import NamedTuple
@@ -57,7 +57,7 @@ class Attention(nn.Module):
 
 
 def places(packed: PackedSequence) -> tuple[Tensor, torch.Size]:
-    """Return the place of each packed step among B*T, [N], and (B, T); sequences as they were given to `pack`."""
+    """Return where among B*T each packed step stands, [N], and (B, T); sequences in the order given to `pack`."""
     sizes = packed.batch_sizes
     step = torch.arange(len(sizes)).repeat_interleave(sizes)
     row = torch.arange(len(step)) - (sizes.cumsum(0) - sizes)[step]

@@ -175,7 +175,7 @@ def describe() -> dict[str, Any]:
         "instruction set": used.instruction_set or None,
         "reason": used.reason,
         "threads": used.threads,
-        "ready step": "runs" if ready_step else "not built: steps of a stream go through ctypes, and are slower",
+        "ready step": "runs" if ready_step else "not built, so a step of a stream is slower",
         "libraries": libraries,
     }
 

@@ -199,20 +199,20 @@ def _rows(state: Any, rows: Tensor) -> Any:
 class EncoderDecoder(nn.Module):
     """As many outputs as it takes (T_x ≠ T_y): one network reads the whole source, then another one speaks.
 
-    The encoder reads in both directions. The decoder begins where the encoder ended and reads what was said so
-    far; attention finds what in the source matters to that; a last layer reads both, and scores what comes next.
-    What a step looks for does not depend on what the step before it found, so that in training each layer runs
-    over all steps at once (Wu et al. 2016, "Google's neural machine translation system"). One embedding serves
-    the source, the target, and to score (Press and Wolf 2017, "Using the output embedding to improve language
-    models").
+    The encoder reads in both directions. The decoder begins where the encoder ended and reads what was said
+    so far; attention finds what in the source matters to that; a last layer reads both, and scores what comes
+    next. What a step looks for does not depend on what the step before it found, so that in training each
+    layer runs over all steps at once (Wu et al. 2016, "Google's neural machine translation system"). One
+    embedding serves the source, the target, and to score (Press and Wolf 2017, "Using the output embedding to
+    improve language models").
 
     Args:
         symbols: K, the size of the dictionary of both languages.
         encoder: recurrent layers in both directions, I wide at the bottom.
         decoder: recurrent layers from left to right, as many and as wide at the bottom.
         writer: one layer from left to right, that reads what the decoder gives beside what attention does.
-        dropout: probability with which inputs and outputs of the layers are zeroed in training, at all steps of
-            a sequence alike (Gal and Ghahramani 2016, "A theoretically grounded application of dropout in
+        dropout: probability with which inputs and outputs of the layers are zeroed in training, at all steps
+            of a sequence alike (Gal and Ghahramani 2016, "A theoretically grounded application of dropout in
             recurrent neural networks"); a quarter of it is that with which a step's whole input is.
     """
 
@@ -258,7 +258,7 @@ class EncoderDecoder(nn.Module):
     def loss(
         self, source: PackedSequence, target: PackedSequence, targets: Tensor, smoothing: float
     ) -> Tensor:
-        """Return the mean cross-entropy of targets [N], in nats; a share of each goes to all symbols alike."""
+        """Return the mean cross-entropy of targets [N], in nats; a share of each goes to all symbols."""
         outputs, _ = self(source, target)
         weight = self.embedding.weight
         nll = F.cross_entropy(F.linear(outputs, weight, self.bias), targets)

@@ -20,9 +20,9 @@ from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, read
 
 MOST_BYTES = 1 << 20  # of a room that has more than one step
 
-# A step that is left: its room, with its address, and its number in there; the state that it begins with unless
-# another one is given; the output and the state behind; the tensor of all of these, and where it must still be
-# (`share_memory_` would move it). csrc/ready_step.cpp reads this.
+# A step that is left: its room, with its address, and its number in there; the state that it begins with
+# unless another one is given; the output and the state behind; the tensor of all of these, and where it must
+# still be (`share_memory_` would move it). csrc/ready_step.cpp reads this.
 Step = tuple[Any, int, int, Any, tuple[Tensor, Any], Tensor, int]
 _data = attrgetter("data")
 

@@ -15,8 +15,8 @@ from elman.data.extras import need
 from elman.storage import write_whole
 
 WAYS = ("falling", "rising", "swinging")
-SIZES = {"train": 90, "dev": 30, "test": 30}  # clips
-SIDE, FRAMES, RATE = 96, 32, 16  # pixels, frames a clip, frames a second
+SIZES = {"train": 60, "dev": 24, "test": 24}  # clips
+SIDE, FRAMES, RATE = 64, 24, 12  # pixels, frames a clip, frames a second
 
 
 def write(folder: Path, seed: int = 0) -> list[Path]:
@@ -43,8 +43,8 @@ def _frames(way: str, random: Random) -> np.ndarray:
     """Draw a clip, [FRAMES, SIDE, SIDE, 3] bytes."""
     rows, columns = np.mgrid[:SIDE, :SIDE]
     ground, ink = (np.array([random.randrange(*shades) for _ in "rgb"]) for shades in ((0, 90), (150, 256)))
-    size, column = random.uniform(8, 12), random.uniform(24, 72)
-    start, speed = random.uniform(0, SIDE), random.uniform(1.5, 3.5)  # pixels, pixels a frame
+    size, column = random.uniform(5, 8), random.uniform(16, 48)
+    start, speed = random.uniform(0, SIDE), random.uniform(1.5, 3)  # pixels, pixels a frame
     shape = random.choice(("disc", "square", "cross"))
     grain = np.random.default_rng(random.randrange(2**32))
     film = np.empty((FRAMES, SIDE, SIDE, 3), np.uint8)
@@ -52,7 +52,7 @@ def _frames(way: str, random: Random) -> np.ndarray:
         row = {
             "falling": start + speed * number,
             "rising": start - speed * number,
-            "swinging": start + 8 * speed * np.sin(number / 4),
+            "swinging": start + 6 * speed * np.sin(number / 3),
         }[way]
         dy, dx = (rows - row + SIDE / 2) % SIDE - SIDE / 2, columns - column
         inside = {

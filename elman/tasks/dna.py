@@ -13,7 +13,6 @@ labels.
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +21,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
-from elman.data.source import DataError, counted, did_you_mean, quote
-from elman.data.strands import check_lengths, labels_bases, read_strands
+from elman.data.source import DataError, counted
+from elman.data.strands import INPUTS, WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
 from elman.data.tables import is_table
 from elman.learning.baselines import train_classifier, windows
 from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
@@ -38,16 +36,14 @@ from elman.learning.metrics import auroc, classification_scores, confusion, matt
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne, OneToOne
 from elman.samples import dna as samples
+from elman.tasks.labels import best_temperature, check_label, learn_labels
 from elman.tasks.task import Reading, Settings, Task, option
 
-WINDOW = 9  # bases of a frame
 APART = 3  # bases from a frame to the next, where the whole sequence has the label
-WAVES = 8.0 * 2 ** np.arange(7)  # bases; what stands for a distance is the sine and cosine of each
 FRAME_SIZE = 128  # numbers that the layers read of a frame
 WINDOW_HIDDEN = 100  # of the standard network
 LONGEST_KMER = 6
 REACH = 500  # places from either end that the baseline of positions sees
-TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
 WIDTH = 60  # letters of a line of FASTA
 
 
@@ -103,7 +99,7 @@ class Reader(nn.Module):
     def __init__(self, labels: int, per_base: bool, settings: DNASettings) -> None:
         super().__init__()
         self.register_buffer("temperature", torch.ones(()))
-        self.frame = nn.Linear(WINDOW * len(BASES) + 4 * len(WAVES), FRAME_SIZE)
+        self.frame = nn.Linear(INPUTS, FRAME_SIZE)
         layers = LAYERS[settings.cell](
             FRAME_SIZE,
             settings.hidden,
@@ -155,18 +151,11 @@ class DNA(Task):
     def learn(cls, train: Sequence[Strand], settings: DNASettings) -> "DNA":
         """Find out the labels, and whether each is a string as long as its sequence."""
         per_base = labels_bases(train)
-        counts = Counter(label for strand in train for label in _labels(strand, per_base))
-        if len(counts) < 2:
-            raise DataError(
-                train[0].file,
-                f"one label only: {quote(next(iter(counts)))}",
-                "at least two, or there is nothing to tell apart",
-                "add sequences of another label",
-            )
-        task = cls(settings, sorted(counts), per_base)
-        if once := [quote(label) for label in task.labels if counts[label] == 1]:
-            shown = ", ".join(once[:5]) + (" ..." if len(once) > 5 else "")
-            task.remarks = (f"warning: {counted(len(once), 'label')} seen only once: {shown}",)
+        labels, remarks = learn_labels(
+            (label for strand in train for label in _labels(strand, per_base)), train[0].file
+        )
+        task = cls(settings, labels, per_base)
+        task.remarks = remarks
         return task
 
     def facts(self) -> dict[str, Any]:
@@ -181,16 +170,8 @@ class DNA(Task):
     def check(self, examples: Sequence[Strand]) -> None:
         """Raise DataError at a label that training never showed."""
         for strand in examples:
-            if self.per_base:
-                check_lengths(strand)
             for label in _labels(strand, self.per_base):
-                if label not in self.labels:
-                    raise DataError(
-                        strand.place,
-                        f"the label {quote(label)}, never seen in training",
-                        f"one of {', '.join(map(quote, self.labels))}",
-                        did_you_mean(label, list(self.labels)) or "train on a file that has it",
-                    )
+                check_label(label, strand.place, self.labels)
 
     def key(self, example: Strand) -> Hashable:
         """Return the bases, in upper case, with T for U."""
@@ -214,9 +195,8 @@ class DNA(Task):
 
     def tell(self, example: Strand, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label with the probabilities of all; of each base, its label and that one's probability."""
-        told: dict[str, Any] = {"sequence": example.bases if text is None else text}
-        if example.name is not None:
-            told = {"id": example.name, **told}
+        told: dict[str, Any] = {} if example.name is None else {"id": example.name}
+        told["sequence"] = example.bases if text is None or self.per_base else text
         if self.per_base:
             sure = [round(max(row), 4) for row in answer.probabilities]
             return {**told, "label": "".join(answer.labels), "probabilities": sure}
@@ -306,12 +286,11 @@ class DNA(Task):
         return Verdict(tuple(labels), tuple(map(tuple, probabilities.tolist())))
 
     def calibrate(self, model: Reader, examples: Sequence[Strand]) -> None:
-        """Choose the temperature under which dev is most likely (Guo et al. 2017, "On calibration ...")."""
+        """Choose the temperature under which dev is most likely."""
         with torch.no_grad():
             scores = torch.cat([self._scores(model, self.batch([example]))[0] for example in examples])
         gold = torch.tensor([number for e in examples for number in self._numbers(e)])
-        best = min(TEMPERATURES, key=lambda t: F.cross_entropy(scores / t, gold).item())
-        model.temperature.fill_(best)
+        model.temperature.fill_(best_temperature(scores, gold))
 
     def metric(self, examples: Sequence[Strand], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels, of sequences or of bases."""
@@ -333,7 +312,7 @@ class DNA(Task):
         return confusion(gold, [label for answer in answers for label in answer.labels], self.labels)
 
     def baselines(self, train: Sequence[Strand]) -> dict[str, Callable[[Sequence[Strand]], list[Verdict]]]:
-        """Train methods without a sequence in them; both are told how frequent the labels are."""
+        """Train methods that know nothing of order, or nothing but places."""
         targets = [number for strand in train for number in self._numbers(strand)]
         share = np.bincount(targets, minlength=len(self.labels)) / len(targets)
 
@@ -391,31 +370,12 @@ def _pack(examples: Sequence[tuple[Strand, Sequence[View]]]) -> Batch:
     )
 
 
-def frames(bases: np.ndarray) -> np.ndarray:
-    """Return what the network reads at each base: those in a window around it, and how far the ends are.
-
-    Args:
-        bases: distributions, [T, 4]; outside the sequence all four are 0.
-
-    Returns:
-        [T, WINDOW * 4 + 4 * len(WAVES)]
-    """
-    padded = np.pad(bases, ((WINDOW // 2, WINDOW // 2), (0, 0)))
-    seen = sliding_window_view(padded, WINDOW, axis=0).reshape(len(bases), -1)
-    place = np.arange(len(bases))
-    turns = 2 * np.pi * np.stack((place, place[::-1]))[..., None] / WAVES  # [2, T, waves]
-    return np.concatenate((seen, *np.sin(turns), *np.cos(turns)), 1, dtype=np.float32)
-
-
-def numbered(strand: Strand) -> np.ndarray:
-    """Return the number of each base in A C G T, -1 where it is ambiguous: [T]."""
-    bases = distributions(strand.bases)
-    return np.where(bases.max(1) == 1, bases.argmax(1), -1)
-
-
 def _labels(strand: Strand, per_base: bool) -> Sequence[str]:
-    """Return the label of each base, or that of the sequence as the only one."""
-    return strand.label or "" if per_base else [strand.label or ""]
+    """Return the label of each base, or that of the sequence as the only one. Raises DataError."""
+    if not per_base:
+        return [strand.label or ""]
+    check_lengths(strand)
+    return strand.label or ""
 
 
 TASK = DNA

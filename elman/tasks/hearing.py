@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
-from elman.data.frames import HOP_MS, Framer, Normal, stack, varied
+from elman.data.frames import HOP_MS, Framer, Normal, noisy, stack, varied
 from elman.data.manifest import is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
-from elman.data.source import DataError, counted, quote
+from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.nn import ctc
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne
@@ -203,8 +203,21 @@ class Hearing(Task):
 
     @classmethod
     def paths(cls, path: str, settings: SpeechSettings) -> list[Path]:
-        """Return the manifest and the recordings that it names."""
-        return [Path(path), *(clip.path for clip in read_manifest(path, skip_bad=True).clips)]
+        """Return the manifest."""
+        return [Path(path)]
+
+    @classmethod
+    def group(cls, example: Recording, column: str) -> str:
+        """Return the value of a column of the manifest. Raises DataError."""
+        if column not in example.columns:
+            known = list(example.columns)
+            raise DataError(
+                example.place,
+                f"no column {quote(column)}",
+                f"one of {', '.join(map(quote, known))}",
+                did_you_mean(column, known) or "name a column of the manifest",
+            )
+        return example.columns[column]
 
     @classmethod
     def learn(cls, train: Sequence[Recording], settings: SpeechSettings) -> Self:
@@ -245,7 +258,7 @@ class Hearing(Task):
     def question(self, text: str) -> Recording:
         """Read the file that a text names."""
         if not text.strip():
-            raise DataError("input", "no path", "the path of a recording", "name a file")
+            raise DataError("input", "a text without a path", "the path of a recording", "type one")
         return self._ask([text.strip()])[0]
 
     def has_records(self, path: str) -> bool:
@@ -304,12 +317,13 @@ class Hearing(Task):
         for chosen in fill([self.length(one) for one in examples], steps, seed):
             some = [examples[i] for i in chosen]
             least = [self.settings.stack * self.least_steps(one.answer or "") for one in some]
-            frames = [
-                varied(self.normalised(one.frames), frames, self.sound, chance)
-                for one, frames in zip(some, least, strict=True)
-            ]
+            frames = [self._varied(one.frames, count, chance) for one, count in zip(some, least, strict=True)]
             batches.append(self._batch(some, frames, answers=True))
         return batches
+
+    def _varied(self, frames: np.ndarray, least: int, chance: np.random.Generator) -> np.ndarray:
+        heard = noisy(frames, chance) if self.sound else frames
+        return varied(self.normalised(heard), least, self.sound, chance)
 
     def _batch(self, examples: Sequence[Recording], frames: Sequence[np.ndarray], *, answers: bool) -> Batch:
         return Batch(

@@ -1,9 +1,9 @@
 """Language models: how likely is a text, and what comes next?
 
-One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it. The end of
-a line is a unit too, and what goes in before the first. The state is carried on from line to line, over the
-pieces into which a long text is cut (truncated backpropagation through time, Mikolov et al. 2010, "Recurrent
-neural network based language model"); with `lines` each line begins anew.
+One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it. The end
+of a line is a unit too, and what goes in before the first. The state is carried on from line to line, also
+over the pieces into which a long text is cut (truncated backpropagation through time, Mikolov et al. 2010,
+"Recurrent neural network based language model"); with `lines` each line begins anew.
 
 Letters: N real steps (units) of a batch, B sequences of it, K units in the dictionary.
 """
@@ -25,7 +25,7 @@ from elman.data.source import DataError
 from elman.data.units import BEGIN, END, UNITS, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
 from elman.learning.metrics import likelihood_scores, perplexity
-from elman.learning.ngrams import NGrams
+from elman.learning.ngrams import NGrams, best_order
 from elman.nn.layers import LAYERS
 from elman.nn.search import draw
 from elman.nn.shapes import OneToMany
@@ -33,7 +33,6 @@ from elman.samples import language as samples
 from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Settings, Task, option
 
 SPAN = 70  # units that a gradient goes back over, in a text that goes on
-ORDERS = (3, 4, 5)  # of the n-gram baseline, of which one is chosen
 LONGEST = 400  # units of a text that is spoken, unless another length is asked for
 SHOWN = 5  # units that surprised most, or that are most probable
 LINE_END = "\n"  # how the end of a line is shown as a unit
@@ -74,7 +73,7 @@ class Batch:
 
     units: PackedSequence  # [N] numbers, each of the unit before its target
     targets: Tensor  # [N]
-    carried: Carried
+    carried: Carried | None  # for pieces
     places: list[str]  # file:line of each passage
 
     @property
@@ -195,7 +194,10 @@ class Language(Task):
 
     def numbers(self, example: Passage) -> np.ndarray:
         """Return the units of a passage, an end behind each line."""
-        return np.array([n for line in example.lines for n in (*self.units.numbers(line), END)])
+        return np.array([*self.spell("\n".join(example.lines)), END])
+
+    def _numbers(self, examples: Sequence[Passage]) -> list[np.ndarray]:
+        return [self.numbers(example) for example in examples]
 
     def length(self, example: Passage) -> int:
         """Return the number of units, line ends included."""
@@ -203,8 +205,8 @@ class Language(Task):
 
     def batch(self, examples: Sequence[Passage], *, answers: bool = False) -> Batch:
         """Pack whole passages."""
-        sequences = [np.array([END, *self.numbers(example)]) for example in examples]
-        return _piece(sequences, Carried(), [example.place for example in examples])
+        sequences = [np.array([END, *numbers]) for numbers in self._numbers(examples)]
+        return _piece(sequences, None, [example.place for example in examples])
 
     def batches(self, examples: Sequence[Passage], steps: int, seed: int) -> list[Batch]:
         """Pack lines as every task does; cut a text that goes on into streams side by side, read in pieces.
@@ -227,6 +229,8 @@ class Language(Task):
 
     def _nll(self, model: OneToMany, batch: Batch) -> Tensor:
         """Return the negative log-likelihood of each unit, [N], and carry the state on."""
+        if batch.carried is None:
+            return model.nll(batch.units, batch.targets)[0]
         alive = int(batch.units.batch_sizes[0])
         state = _each(batch.carried.state, lambda s: s[:, :alive])
         nll, state = model.nll(batch.units, batch.targets, state)
@@ -240,7 +244,7 @@ class Language(Task):
     def answers(self, model: OneToMany, examples: Sequence[Passage]) -> list[list[float]]:
         """Return the negative log-likelihoods of each passage; a long one is read piece by piece."""
         answers: list[list[float]] = [[] for _ in examples]
-        sequences = [np.array([END, *self.numbers(example)]) for example in examples]
+        sequences = [np.array([END, *numbers]) for numbers in self._numbers(examples)]
         with torch.no_grad():
             for chosen in fill([len(sequence) for sequence in sequences], BATCH_STEPS):
                 chosen.sort(key=lambda i: -len(sequences[i]))
@@ -256,7 +260,7 @@ class Language(Task):
             return super().score(model, examples)
         streams = [
             np.array([END, *stream])
-            for numbers in map(self.numbers, examples)
+            for numbers in self._numbers(examples)
             for stream in np.array_split(numbers, max(1, len(numbers) // (100 * SPAN)))
         ]
         with torch.no_grad():
@@ -265,7 +269,7 @@ class Language(Task):
 
     def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
         """Score the nats a unit, and what they come to a word and a character."""
-        numbers = [self.numbers(example) for example in examples]
+        numbers = self._numbers(examples)
         return likelihood_scores(
             sum(map(sum, answers)),
             units=sum(map(len, numbers)),
@@ -277,20 +281,15 @@ class Language(Task):
     def baselines(
         self, train: Sequence[Passage]
     ) -> dict[str, Callable[[Sequence[Passage]], list[list[float]]]]:
-        """Count units, and n-grams: of the order that says best what comes in a tenth of the training text."""
-        rest, dev = ([self.numbers(example) for example in part] for part in self.hold_out(train))
+        """Count units, and n-grams, as long as serve a tenth of the training text best."""
+        rest, dev = map(self._numbers, self.hold_out(train))
+        best = best_order(rest, dev, len(self.units))
 
-        def judged(order: int) -> float:
-            return float(np.concatenate(NGrams(rest, len(self.units), order).nll(dev)).mean())
+        def counted(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:
+            model = NGrams(self._numbers(train), len(self.units), order)
+            return lambda examples: [nll.tolist() for nll in model.nll(self._numbers(examples))]
 
-        def counted_by(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:
-            model = NGrams([self.numbers(example) for example in train], len(self.units), order)
-            return lambda examples: [
-                nll.tolist() for nll in model.nll([self.numbers(example) for example in examples])
-            ]
-
-        best = min(ORDERS, key=judged)
-        return {"unigram": counted_by(1), f"{best}-gram": counted_by(best)}
+        return {"unigram": counted(1), f"{best}-gram": counted(best)}
 
     def generate(
         self, model: OneToMany, count: int, sampling: Sampling, prime: str | None
@@ -299,12 +298,11 @@ class Language(Task):
 
         With `lines` a text ends with its line, otherwise when it is as long as was asked for.
         """
-        begun = self._spelt(prime or "")
+        begun = self.spell(prime or "")
         if self.settings.lines and END in begun:
             raise DataError("--prime", "a line end", "the beginning of a line", "leave out the line end")
-        sources = [
-            torch.Generator().manual_seed((sampling.seed * 1_000_003 + i) % 2**63) for i in range(count)
-        ]
+        seeds = [(sampling.seed * 1_000_003 + i) % 2**63 for i in range(count)]
+        sources = [torch.Generator().manual_seed(seed) for seed in seeds]
 
         def choose(scores: Tensor) -> Tensor:
             scores[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
@@ -320,15 +318,14 @@ class Language(Task):
                 choose,
                 END if self.settings.lines else None,
             )
-        return [{"text": self._written([*begun, *numbers])} for numbers in spoken]
+        return [{"text": self.write([*begun, *numbers])} for numbers in spoken]
 
-    def _spelt(self, text: str) -> list[int]:
-        """Return the units of a text with an end between its lines."""
-        first, *others = map(self.units.numbers, text.split("\n"))
-        return [*first, *(number for line in others for number in (END, *line))]
+    def spell(self, text: str) -> list[int]:
+        """Return the units of a text, with an end between its lines."""
+        return [n for line in text.split("\n") for n in (END, *self.units.numbers(line))][1:]
 
-    def _written(self, numbers: Sequence[int]) -> str:
-        """Undo `_spelt`."""
+    def write(self, numbers: Sequence[int]) -> str:
+        """Undo `spell`."""
         lines: list[list[int]] = [[]]
         for number in numbers:
             if number == END:
@@ -338,12 +335,12 @@ class Language(Task):
         return "\n".join(map(self.units.text, lines))
 
     @contextmanager
-    def stream(self, model: OneToMany) -> Iterator["Reader"]:
+    def stream(self, model: OneToMany) -> Iterator["Listener"]:
         """Open a stream that is told a text bit by bit."""
-        yield Reader(self, model)
+        yield Listener(self, model)
 
 
-class Reader:
+class Listener:
     """A stream: it takes a text bit by bit, and says how likely each bit was and what may come next."""
 
     def __init__(self, task: Language, model: OneToMany) -> None:
@@ -353,20 +350,18 @@ class Reader:
     def step(self, x: str) -> dict[str, Any]:
         """Take some more text, a line end too, and say its nats and the most probable units behind it."""
         nll = 0.0
-        for number in self._task._spelt(x):
+        for number in self._task.spell(x):
             nll -= self._scores[number].item()
             if number == END and self._task.settings.lines:
                 self._begin()
             else:
                 self._take(number)
         best = self._scores.topk(min(SHOWN, len(self._scores)))
-        names = [LINE_END if n == END else self._task.units.symbols[n] for n in best.indices.tolist()]
-        probabilities = best.values.exp().tolist()
-        return {
-            "text": x,
-            "nll": nll,
-            "next": [{"unit": n, "probability": p} for n, p in zip(names, probabilities, strict=True)],
-        }
+        following = [
+            {"unit": LINE_END if number == END else self._task.units.symbols[number], "probability": p}
+            for number, p in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
+        ]
+        return {"text": x, "nll": nll, "next": following}
 
     def _begin(self) -> None:
         self._state = None
@@ -379,6 +374,7 @@ class Reader:
 
 
 def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """Change all of a state: a tensor, a tuple of them, or None at the beginning."""
     if isinstance(state, tuple):
         return tuple(map(change, state))
     return None if state is None else change(state)
@@ -392,7 +388,7 @@ def _pieces(sequences: Sequence[np.ndarray], span: int, places: list[str]) -> It
         yield _piece([s[start : start + span + 1] for s in sequences if len(s) > start + 1], carried, places)
 
 
-def _piece(sequences: Sequence[np.ndarray], carried: Carried, places: list[str]) -> Batch:
+def _piece(sequences: Sequence[np.ndarray], carried: Carried | None, places: list[str]) -> Batch:
     return Batch(
         units=pack([s[:-1] for s in sequences]),
         targets=pack([s[1:] for s in sequences]).data,

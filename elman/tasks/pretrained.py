@@ -89,14 +89,14 @@ class Pretrained:
         return {f"init/{name}": Path(folder) / name for name in FILES} if folder else {}
 
     def start(self, reader: Reader, symbols: Sequence[str]) -> None:
-        """Give a reader of these symbols the weights; one that the language model lacks starts from the mean."""
+        """Give a reader of these symbols the weights; a symbol that is new starts from the mean."""
         with torch.no_grad():
             reader.embedding.weight.copy_(self.rows("embedding.weight", symbols))
             for name, parameter in reader.layers.named_parameters():
                 parameter.copy_(self.weights[f"layers.{name}"])
 
     def rows(self, name: str, symbols: Sequence[str]) -> Tensor:
-        """Return the rows of a weight of the language model that belong to symbols; the mean for a new one."""
+        """Return the rows of a weight that belong to symbols; the mean for one that is new."""
         weight = self.weights[name]
         number = {symbol: i for i, symbol in enumerate(self.units.symbols)}
         rows = weight.mean(0, keepdim=True).repeat(len(symbols), *[1] * (weight.dim() - 1))

@@ -18,7 +18,7 @@ from elman.tasks.language import Language, LanguageSettings
 
 
 def read_language(folder: str) -> tuple[Language, OneToMany]:
-    """Load a run of the `language` task. Raises DataError where there is none, or its units are no characters."""
+    """Load a run of the `language` task. Raises DataError where there is none, or one of other units."""
     path = Path(folder)
     if not (path / "model.safetensors").is_file():
         raise DataError(

@@ -137,7 +137,7 @@ class Tagging(WordTask):
 
     @classmethod
     def hold_out(cls, examples: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-        """Part the training sentences, those with a label that no other has staying with the training ones."""
+        """Part the training sentences; one whose label no other has is not held out."""
         rest, dev = super().hold_out(examples)
         known = {tag for sentence in rest for tag in sentence.tags or ()}
         good = [sentence for sentence in dev if known.issuperset(sentence.tags or ())]

@@ -200,6 +200,10 @@ class Task(ABC):
     def show(self, told: Mapping[str, Any]) -> str:
         """Say for people what `tell` says for programs."""
 
+    def heading(self) -> str | None:
+        """Return the line that stands above the records in the task's files, if one does."""
+        return None
+
     @abstractmethod
     def record(self, told: Mapping[str, Any]) -> str:
         """Say it in the format of the task's files."""
@@ -250,8 +254,9 @@ class Task(ABC):
         """
         return {}
 
-    def calibrate(self, model: Any, examples: Sequence[Any]) -> None:  # noqa: B027  # most choose nothing
-        """Set in the model what is chosen after training, on the dev examples."""
+    def calibrate(self, model: Any, examples: Sequence[Any]) -> str | None:
+        """Set in the model what is chosen after training, on the dev examples; say what the user should know."""
+        return None
 
     @abstractmethod
     def metric(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:

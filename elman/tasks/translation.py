@@ -1,8 +1,8 @@
 """Translation: a sentence in one language, the same in another.
 
-Many-to-many, T_x ≠ T_y. Both languages are cut into the subwords of one dictionary (Sennrich, Haddow and Birch
-2016, "Neural machine translation of rare words with subword units"); an encoder reads the sentence in both
-directions, a decoder with attention speaks its translation, and a beam searches for the most probable one.
+Many-to-many, T_x ≠ T_y. Both languages are cut into the subwords of one dictionary (Sennrich, Haddow and
+Birch 2016, "Neural machine translation of rare words with subword units"); an encoder reads the sentence in
+both directions, a decoder with attention speaks its translation, and a beam searches for the best one.
 
 Letters: N real steps (subwords) of a batch of sources, M of their targets, B sentences.
 """

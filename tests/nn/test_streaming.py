@@ -201,6 +201,7 @@ def test_results_that_are_kept_have_room_of_their_own() -> None:
 def test_results_are_tensors_like_any_other(kind: str) -> None:
     model, xs = layer(kind), sequence()
     y, state = model.step(xs[0])
+    before = y
     for x in xs[1:]:
         before, states = y, state if isinstance(state, tuple) else (state,)
         y, state = model.step(x, state)
@@ -223,7 +224,7 @@ def test_results_are_tensors_like_any_other(kind: str) -> None:
 @each_kind
 @pytest.mark.parametrize("moved", ["y", "state"])
 def test_results_may_move_to_shared_memory(kind: str, moved: str) -> None:
-    """As a queue of torch.multiprocessing does: their storage, which others are in too, gets another place."""
+    """As a queue of torch.multiprocessing does: the storage, which others share, gets another place."""
     model, xs = layer(kind), sequence().repeat(30, 1, 1)
     expected, _ = model(xs)
     state: Any = None
@@ -278,11 +279,11 @@ def test_a_weight_that_does_not_fit_is_an_error(kind: str) -> None:
     model = layer(kind)
     _, state = stream(model, sequence())
     model.weight_hh_l0 = torch.nn.Parameter(torch.zeros(3, 3))
-    with torch.no_grad(), pytest.raises(ValueError, match="^weight hh must be"):
+    with torch.no_grad(), pytest.raises(ValueError, match=r"^weight hh must be"):
         model.step(sequence()[0], state)
     model = layer(kind)
     model.weight_hh_l0 = torch.nn.Parameter(model.get_parameter("weight_hh_l0").double())
-    with torch.no_grad(), pytest.raises(ValueError, match="^weight hh must be"):
+    with torch.no_grad(), pytest.raises(ValueError, match=r"^weight hh must be"):
         model.step(sequence()[0])
 
 

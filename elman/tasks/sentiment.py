@@ -1,0 +1,358 @@
+"""Sentiment: which of some labels a text has, whatever these are.
+
+Many-to-one. Each unit of the text (a word, a character or a subword) is its embedding, beside the evidence
+that the n-grams ending there gave for each label in the training file; recurrent layers read the text in both
+directions, what they say is pooled over its units, and one linear layer answers.
+
+Letters: N real steps (units) of a batch, B texts of it, K labels.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.data.batch import pack
+from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.tables import is_table, read_table
+from elman.data.units import UNITS, Units
+from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.learning.baselines import NGramRegression, train_classifier
+from elman.learning.calibration import best_temperature
+from elman.learning.metrics import classification_scores, confusion
+from elman.nn.evidence import Evidence
+from elman.nn.layers import LAYERS
+from elman.nn.shapes import ManyToOne, OneToOne
+from elman.samples import sentiment as samples
+from elman.tasks.task import Reading, Settings, Task, option
+
+SIZE = 100  # of a unit's embedding
+LONGEST_NGRAM = {"word": 2, "subword": 2, "character": 5}
+SUBWORDS = 8_000
+WINDOW, WINDOW_HIDDEN = 25, 20  # of the standard network, which sees so many units from the beginning
+
+
+@dataclass(frozen=True)
+class SentimentSettings(Settings):
+    """Settings of the sentiment task."""
+
+    text: str = option("text", "column of the texts")
+    label: str = option("label", "column of the labels")
+    unit: str = option("word", "what a text is read in", UNITS)
+    balance: bool = option(False, "weigh labels in training so that all count the same, rare ones too")
+    hidden: int = option(100, "size of the hidden state, in each direction")
+    epochs: int = option(8, "passes over the training data, at most")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, its label where there is one, and where it stands, as file:line."""
+
+    text: str
+    label: str | None
+    place: str
+
+
+class Verdict(NamedTuple):
+    """The answer to a text: its label, and the probability of each label, in their order."""
+
+    label: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Texts, packed."""
+
+    units: PackedSequence  # [N] numbers
+    targets: Tensor | None  # [B] numbers of labels
+    places: list[str]  # file:line of each text
+
+    @property
+    def real_steps(self) -> int:
+        """N."""
+        return len(self.units.data)
+
+
+class Classifier(nn.Module):
+    """The network: scores of the labels of each text.
+
+    Args:
+        unit_counts: [dictionary] how often each unit was seen in training: a rare one is more often read as
+            the unknown in training, so that the unknown is learned too.
+        evidence: of n-grams.
+        labels: K.
+        settings: the user's.
+    """
+
+    unit_counts: Tensor
+    temperature: Tensor
+
+    def __init__(
+        self, unit_counts: Tensor, evidence: Evidence, labels: int, settings: SentimentSettings
+    ) -> None:
+        super().__init__()
+        self.register_buffer("unit_counts", unit_counts)
+        self.register_buffer("temperature", torch.ones(()))
+        self.unit = nn.Embedding(len(unit_counts), SIZE, padding_idx=PADDING)
+        nn.init.normal_(self.unit.weight, std=0.3)
+        self.evidence = evidence
+        layers = LAYERS[settings.cell](
+            SIZE + evidence.output_size,
+            settings.hidden,
+            num_layers=settings.layers,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+            bidirectional=True,
+        )
+        self.reader = ManyToOne(layers, labels, settings.dropout)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the scores, [B, K]."""
+        numbers = batch.units.data
+        evidence = self.evidence(batch.units, batch.targets if self.training else None)
+        if self.training:
+            count = self.unit_counts[numbers]
+            numbers = numbers.masked_fill(torch.rand_like(count) < 0.5 / (0.5 + count), UNKNOWN)
+        read = torch.cat((self.unit(numbers), evidence), 1)  # [N, SIZE + n*K]
+        return self.reader(PackedSequence(read, *batch.units[1:]))
+
+
+class Sentiment(Task):
+    """The dictionary and the labels of one training file, and the evidence that its n-grams gave for them."""
+
+    name = "sentiment"
+    summary = "sentiment and other classification of text"
+    shape = "many-to-one"
+    files = "CSV, TSV or JSON lines with text, label"
+    metric_name = "accuracy"
+    unit = "units"
+    settings_type = SentimentSettings
+
+    def __init__(
+        self, settings: SentimentSettings, units: Units, labels: Mapping[str, int], ngrams: Sequence[int]
+    ) -> None:
+        self.settings, self.units, self.ngrams = settings, units, tuple(ngrams)
+        self.counts, self.labels = dict(labels), tuple(labels)
+        self._number_of_label = {label: number for number, label in enumerate(self.labels)}
+        self._seen: Counter[int] = Counter()  # units of the training file; empty in a loaded task
+        self._evidence: Evidence | None = None  # that it gave; none in a loaded task
+
+    @classmethod
+    def read(cls, path: str, settings: SentimentSettings, *, skip_bad: bool = False) -> Reading:
+        """Read a table of texts and labels."""
+        table = read_table(path, {"text": settings.text, "label": settings.label}, skip_bad=skip_bad)
+        texts = [Text(row["text"], row["label"], row.place) for row in table.rows]
+        labels = len({text.label for text in texts})
+        return Reading(path, texts, f"{table.describe()}; {counted(labels, 'label')}")
+
+    @classmethod
+    def sample(cls, folder: Path) -> list[Path]:
+        """Write reviews of our own grammar, in which a word far before or behind turns praise into blame."""
+        return samples.write(folder)
+
+    @classmethod
+    def learn(cls, train: Sequence[Text], settings: SentimentSettings) -> "Sentiment":
+        """Make the dictionary, and count which n-grams come with which label."""
+        counts = Counter(example.label or "" for example in train)
+        if len(counts) < 2:
+            raise DataError(
+                train[0].place.rpartition(":")[0],
+                f"one label only, {quote(next(iter(counts)))}",
+                "at least two, or there is nothing to tell apart",
+                "add texts of another label, or name another column with --label",
+            )
+        largest = SUBWORDS if settings.unit == "subword" else 50_000
+        texts = (example.text for example in train)
+        units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
+        task = cls(settings, units, dict(sorted(counts.items())), ())
+        read = [task._read(example) for example in train]
+        task._seen = Counter(number for numbers in read for number in numbers)
+        task._evidence = Evidence.of(
+            pack(read), task._targets(train), len(units), len(counts), LONGEST_NGRAM[settings.unit]
+        )
+        task.ngrams = task._evidence.sizes
+        if once := [quote(label) for label in task.labels if counts[label] == 1]:
+            shown = ", ".join(once[:5]) + (", ..." if len(once) > 5 else "")
+            task.remarks = (f"warning: {counted(len(once), 'label')} seen only once: {shown}",)
+        return task
+
+    def facts(self) -> dict[str, Any]:
+        """Return the dictionary, how often each label was seen, and how many n-grams of each length."""
+        return {"units": self.units.facts(), "labels": self.counts, "ngrams": self.ngrams}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], settings: SentimentSettings) -> "Sentiment":
+        """Restore them."""
+        return cls(settings, Units.from_facts(facts["units"]), facts["labels"], facts["ngrams"])
+
+    @classmethod
+    def hold_out(cls, examples: Sequence[Text]) -> tuple[list[Text], list[Text]]:
+        """Part the training texts, those with a label that no other has staying with the training ones."""
+        rest, dev = super().hold_out(examples)
+        known = {example.label for example in rest}
+        return rest + [e for e in dev if e.label not in known], [e for e in dev if e.label in known]
+
+    def check(self, examples: Sequence[Text]) -> None:
+        """Raise DataError at a label that training never showed."""
+        for example in examples:
+            label = example.label or ""
+            if label not in self._number_of_label:
+                shown = ", ".join(map(quote, self.labels[:10])) + (", ..." if len(self.labels) > 10 else "")
+                raise DataError(
+                    example.place,
+                    f"the label {quote(label)}, never seen in training",
+                    f"one of {shown}",
+                    did_you_mean(label, list(self.labels)) or "train on a file that has it",
+                )
+
+    def key(self, example: Text) -> str:
+        """Return its text."""
+        return example.text
+
+    def question(self, text: str) -> Text:
+        """Take a text as it was typed."""
+        if not text.strip():
+            raise DataError("input", "a text without a word", "a text", "type one in quotes")
+        return Text(text, None, "input")
+
+    def has_records(self, path: str) -> bool:
+        """Tell a table, by its suffix or its first line, from lines of plain text."""
+        return is_table(path, self.settings.text)
+
+    def questions(self, path: str) -> list[Text]:
+        """Read the texts of a table; other columns are passed over."""
+        table = read_table(path, {"text": self.settings.text})
+        return [Text(row["text"], None, row.place) for row in table.rows]
+
+    def tell(self, example: Text, answer: Verdict, text: str | None = None) -> dict[str, Any]:
+        """Say the label, and the probability of each."""
+        rows = zip(self.labels, answer.probabilities, strict=True)
+        probabilities = {label: round(probability, 4) for label, probability in rows}
+        return {
+            "text": example.text if text is None else text,
+            "label": answer.label,
+            "probability": probabilities[answer.label],
+            "probabilities": probabilities,
+        }
+
+    def show(self, told: Mapping[str, Any]) -> str:
+        """Say the label and its probability."""
+        return f"{told['label']} {told['probability']:.2f}"
+
+    def heading(self) -> str:
+        """Name the columns of a record."""
+        return f"{self.settings.text}\t{self.settings.label}\tprobability"
+
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Write a row of TSV, in which a tab or a line end of the text is a space."""
+        text, label = (" ".join(told[name].split()) for name in ("text", "label"))
+        return f"{text}\t{label}\t{told['probability']:.4f}"
+
+    def model(self) -> Classifier:
+        """Return a new network."""
+        seen = torch.tensor([float(self._seen[number]) for number in range(len(self.units))])
+        evidence = self._evidence or Evidence(len(self.units), len(self.labels), self.ngrams)
+        return Classifier(seen, evidence, len(self.labels), self.settings)
+
+    def length(self, example: Text) -> int:
+        """Return the number of units."""
+        return len(self._read(example))
+
+    def batch(self, examples: Sequence[Text], *, answers: bool = False) -> Batch:
+        """Pack texts."""
+        return Batch(
+            units=pack([self._read(example) for example in examples]),
+            targets=self._targets(examples) if answers else None,
+            places=[example.place for example in examples],
+        )
+
+    def _read(self, example: Text) -> list[int]:
+        """Return the units of a text, where white space is one space and what has no unit is the unknown."""
+        return self.units.numbers(" ".join(example.text.split())) or [UNKNOWN]
+
+    def _targets(self, examples: Sequence[Text]) -> Tensor:
+        return torch.tensor([self._number_of_label[example.label or ""] for example in examples])
+
+    def loss(self, model: Classifier, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy of the labels; with `balance`, all labels weigh the same."""
+        assert batch.targets is not None, "a batch without labels has no loss"
+        weight = 1 / torch.tensor(list(self.counts.values())) if self.settings.balance else None
+        return F.cross_entropy(model(batch), batch.targets, weight)
+
+    def answer(self, model: Classifier, batch: Batch) -> list[Verdict]:
+        """Return the most probable label of each text, with the probabilities of all."""
+        return self._verdicts((model(batch).double() / model.temperature).softmax(1).numpy())
+
+    def _verdicts(self, probabilities: np.ndarray) -> list[Verdict]:
+        best = probabilities.argmax(1)
+        return [
+            Verdict(self.labels[number], tuple(row))
+            for number, row in zip(best.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+    def calibrate(self, model: Classifier, examples: Sequence[Text]) -> str:
+        """Choose the temperature under which dev is most likely; say what it did."""
+        before = self.answers(model, examples)
+        scores = torch.tensor([answer.probabilities for answer in before]).log()
+        model.temperature.fill_(best_temperature(scores, self._targets(examples)))
+        errors = (
+            self.metric(examples, answers)["calibration_error"]
+            for answers in (before, self.answers(model, examples))
+        )
+        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
+            *errors, model.temperature.item()
+        )
+
+    def metric(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> dict[str, Any]:
+        """Score labels and their probabilities."""
+        return classification_scores(
+            [example.label or "" for example in examples],
+            [answer.label for answer in answers],
+            self.labels,
+            [answer.probabilities for answer in answers],
+        )
+
+    def confusion(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
+        """Count which label was taken for which."""
+        gold = [example.label or "" for example in examples]
+        return confusion(gold, [answer.label for answer in answers], self.labels)
+
+    def baselines(self, train: Sequence[Text]) -> dict[str, Callable[[Sequence[Text]], list[Verdict]]]:
+        """Train methods without recurrence: the most frequent label, n-grams, the first units in place."""
+        shares = np.array(list(self.counts.values())) / len(train)
+        regression = NGramRegression(
+            [self.units.split(example.text) for example in train], [example.label or "" for example in train]
+        )
+        standard = OneToOne(len(self.units), WINDOW, WINDOW_HIDDEN, len(self.labels))
+        train_classifier(standard, self._beginnings(train), self._targets(train))
+
+        def majority(examples: Sequence[Text]) -> list[Verdict]:
+            return self._verdicts(np.tile(shares, (len(examples), 1)))
+
+        def ngram_regression(examples: Sequence[Text]) -> list[Verdict]:
+            return self._verdicts(regression([self.units.split(example.text) for example in examples]))
+
+        def standard_network(examples: Sequence[Text]) -> list[Verdict]:
+            with torch.no_grad():
+                return self._verdicts(standard(self._beginnings(examples)).double().softmax(1).numpy())
+
+        return {
+            "majority": majority,
+            "n-gram_regression": ngram_regression,
+            "standard_network": standard_network,
+        }
+
+    def _beginnings(self, examples: Sequence[Text]) -> Tensor:
+        """Return the first units of each text, [B, WINDOW], padded."""
+        rows = [self._read(example)[:WINDOW] for example in examples]
+        return torch.tensor([[*row, *[PADDING] * (WINDOW - len(row))] for row in rows])
+
+
+TASK = Sentiment
