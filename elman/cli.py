@@ -20,6 +20,7 @@ from elman.tasks import TASKS
 from elman.tasks.sampling import Sampling
 
 if TYPE_CHECKING:
+    from elman.run import Run
     from elman.tasks.task import Task
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
@@ -64,7 +65,8 @@ def _exit_code(error: Exception) -> int:
         ("elman.learning.fit", "DivergedError"): DIVERGED,
         ("elman.storage", "DamagedError"): DAMAGED,
     }
-    return kinds.get((type(error).__module__, type(error).__name__), BUG)
+    names = ((kind.__module__, kind.__name__) for kind in type(error).__mro__)
+    return next((kinds[name] for name in names if name in kinds), BUG)
 
 
 class _ReaderGoneError(Exception):
@@ -281,9 +283,25 @@ def _generate(run: str, count: int, prime: str | None, out: str | None, as_json:
         text = "\n".join(map(trained.task.show, told))
     if out is None:
         click.echo(text)
-    else:
-        write_whole(Path(out), text.encode() + b"\n")
+        return
+    path = Path(out)
+    media = [] if as_json else [trained.task.media(one, path) for one in told]
+    files = [content for content in media if content is not None]
+    if not files:
+        write_whole(path, text.encode() + b"\n")
         click.echo(out, err=True)
+    for number, content in enumerate(files, 1):
+        _write_media(trained, content, path if count == 1 else path.with_stem(f"{path.stem}-{number}"))
+
+
+def _write_media(trained: "Run", content: bytes, path: Path) -> None:
+    """Write what was generated, and a picture of it beside."""
+    from elman import plots
+    from elman.storage import write_whole
+
+    write_whole(path, content)
+    plots.save(plots.heatmap(trained.picture(str(path))), path.with_suffix(".png"))
+    click.echo(path, err=True)
 
 
 cli.add_command(

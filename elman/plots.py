@@ -14,6 +14,9 @@ from elman.storage import write_whole
 from elman.tasks.task import Heatmap
 
 
+WIDEST = 60  # inches that the cells of a picture take, at most
+
+
 def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = "higher") -> Figure:
     """Draw the training loss and the dev score over the epochs, the best epoch marked."""
     figure, axes = _axes("Learning")
@@ -64,7 +67,8 @@ def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
 def heatmap(picture: Heatmap) -> Figure:
     """Draw numbers as shades, their labels beside them."""
     rows, columns = picture.values.shape
-    figure, axes = _axes(picture.title, (2 + 0.32 * columns, 1.5 + 0.32 * rows))
+    cell = min(0.32, WIDEST / max(rows, columns))
+    figure, axes = _axes(picture.title, (2 + cell * columns, 1.5 + cell * rows))
     axes.imshow(picture.values, cmap="Blues", vmin=0)
     axes.set_xticks(range(columns), picture.columns, rotation=60, ha="right")
     axes.set_yticks(range(rows), picture.rows)

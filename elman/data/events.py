@@ -19,7 +19,7 @@ from elman.data.source import DataError, quote, read_lines
 LOWEST, KEYS = 21, 88  # the keys of a piano, as MIDI counts them
 PITCHES = 128
 LONGEST_EVENT = 16  # quarter notes that one event can last
-TEMPOS = tuple(round(20 * 2 ** (i / 8), 1) for i in range(32))  # quarter notes a minute, 9 % apart
+TEMPOS = tuple(round(15 * 2 ** (i / 8), 1) for i in range(36))  # quarter notes a minute, 9 % apart
 LONGEST_LINE = 100_000_000  # bytes of a JSON file's line
 END = 0
 

@@ -21,7 +21,7 @@ PRIOR_FRAMES = 5  # that the training file's mean and variance weigh beside a re
 LEAST_DEVIATION = 1e-5
 SLOWEST, FASTEST = 0.85, 1.15  # speed of a recording in training
 LARGEST_WARP = 0.12  # by this share the frequencies move in training, as a longer or shorter vocal tract does
-LEAST_NOISE, MOST_NOISE = 14.0, 3.0  # in nats below the loudest band: how loud noise is in training
+LEAST_NOISE, MOST_NOISE = 16.0, 3.0  # in nats below the loudest band: how loud noise is in training
 LARGEST_TILT = 3.0  # nats by which noise falls or rises from the lowest band to the highest
 MASKS, WIDEST_MASK_S = 2, 0.3  # in time
 BAND_MASKS, WIDEST_BAND_MASK = 2, 0.2  # in frequency, as a share of all bands
@@ -127,12 +127,10 @@ def stack(frames: np.ndarray, count: int) -> np.ndarray:
 
 
 def noisy(energies: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Return log-mel energies [T, BANDS] as they might have been in noise, every second time.
+    """Return log-mel energies [T, BANDS] as they might have been in noise.
 
-    The noise is steady, of random loudness and colour; its energy in each band adds to that of the sound.
+    It is steady, of random loudness and colour; its energy in each band adds to that of the sound.
     """
-    if chance.random() < 0.5:
-        return energies
     colour = np.linspace(0, chance.uniform(-LARGEST_TILT, LARGEST_TILT), energies.shape[1])
     level = energies.max() - chance.uniform(MOST_NOISE, LEAST_NOISE) + colour
     noise = level + np.log(chance.exponential(1.0, energies.shape) + FLOOR)

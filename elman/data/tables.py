@@ -1,6 +1,7 @@
 r"""Tables: CSV, TSV and JSON lines, whose columns have names.
 
-- CSV as RFC 4180 has it: fields parted by commas; one in quotes may hold commas, line ends and doubled quotes.
+- CSV as RFC 4180 has it: fields are parted by commas; one in quotes may hold these, line ends and doubled
+  quotes.
 - TSV: fields parted by tabs, and no quoting: a quote is a character like others.
 - JSON lines: an object a line; a number, `true` and `false` stand for what is written there.
 
@@ -22,8 +23,9 @@ SEPARATORS = {"CSV": ",", "TSV": "\t"}
 _SUFFIXES = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines"}
 _NAMES = {"CSV": "commas", "TSV": "tabs"}
 _WAY_OUT = "correct the row, or leave it out with --skip-bad"
-_QUOTED_FIELD = re.compile(r'"((?:[^"]|"")*)"')
-_PLAIN_FIELD = re.compile(r'[^,"]*')
+_PLAIN = re.compile(r'[^,"]*')
+_INSIDE = re.compile(r'[^"]*(?:""[^"]*)*')  # quotes
+_Line = tuple[int, str]
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,15 @@ def read_table(
     r"""Read some columns of a table.
 
     Args:
-        path: its suffix tells the format: .csv, .tsv or .tab, .jsonl or .ndjson; otherwise its first line does.
+        path: its suffix tells the format: .csv, .tsv or .tab, .jsonl or .ndjson; else its first line does.
         columns: the columns' names in the file, by the settings that choose them.
         skip_bad: leave out bad rows and count them.
         longest: bytes of a line, and characters of a row, at most.
 
     Raises DataError with file and line for a column that is absent or there twice, a row with another number
-    of fields, an empty field, a quote at the wrong place, a line that is no JSON object, a file without a row,
-    and for all that `read_lines` refuses. With `skip_bad`, bad rows are left out and counted; but where a row
-    ends is unknown when a quote is left open, so that this error stands, as do those of the whole file.
+    of fields, an empty field, a quote at the wrong place, a line that is no JSON object, a file without a
+    row, and for all that `read_lines` refuses. With `skip_bad` bad rows are left out and counted; but where a
+    row ends is unknown when a quote is left open: this error stands, as do those of the whole file.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile("w", suffix=".csv") as file:
@@ -208,50 +210,59 @@ def _records(path: str, kind: str, longest: int) -> Iterator[tuple[int, list[str
             yield number, error
 
 
-def _quoted(text: str, number: int, lines: Iterator[tuple[int, str]], path: str, longest: int) -> list[str]:
-    """Part a row of CSV that has quotes; more lines are taken where a line ends within a field."""
+def _quoted(line: str, number: int, lines: Iterator[_Line], path: str, longest: int) -> list[str]:
+    """Part a row of CSV that has quotes; more lines are taken where one ends within a field."""
     fields: list[str] = []
-    at = 0
+    at = 0  # where in the line the next field begins
     while True:
-        if not text.startswith('"', at):
-            found = _PLAIN_FIELD.match(text, at)
-            assert found, "an empty field matches too"
-            fields.append(found[0])
+        place = f"{path}:{number}:{at + 1}"
+        if line.startswith('"', at):
+            field, at, number, line = _quoted_field(at, number, line, lines, place, longest)
+            if at < len(line) and line[at] != ",":
+                behind = quote(line[at : at + 20])
+                raise _open_quote(place, f"that closes before {behind}, not before a comma")
         else:
-            # A quote that closes has no second behind it; while there is none, the next line belongs to it.
-            while not (found := _QUOTED_FIELD.match(text, at)):
-                _, more = next(lines, (0, None))
-                if more is None or len(text) + len(more) > longest:
-                    raise _open_quote(text, at, number, path, "that is never closed")
-                text += "\n" + more
-            fields.append(found[1].replace('""', '"'))
-        if found.end() == len(text):
+            field = _PLAIN.findall(line, at)[0]
+            at += len(field)
+            if line.startswith('"', at):
+                raise _BadRowError(
+                    f"{path}:{number}:{at + 1}",
+                    f"a quote within the field that begins with {quote(field)}",
+                    'quotes around the whole field, and each one in it doubled: "a ""quote"" here"',
+                    _WAY_OUT,
+                )
+        fields.append(field)
+        if at == len(line):
             return fields
-        if text[found.end()] != ",":
-            if text.startswith('"', at):
-                behind = quote(text[found.end() : found.end() + 20])
-                raise _open_quote(text, at, number, path, f"that closes before {behind}, not before a comma")
-            raise _BadRowError(
-                _place(text, found.end(), number, path),
-                f"a quote within the field {quote(text[at : text.find(',', at) % (len(text) + 1)])}",
-                'quotes around the whole field, and each one in it doubled: "a ""quote"" here"',
-                _WAY_OUT,
-            )
-        at = found.end() + 1
+        at += 1
 
 
-def _open_quote(text: str, at: int, number: int, path: str, how: str) -> DataError:
+def _quoted_field(
+    at: int, number: int, line: str, lines: Iterator[_Line], place: str, longest: int
+) -> tuple[str, int, int, str]:
+    """Return the field whose quote opens at a place of a line, and the place and the line behind it."""
+    parts: list[str] = []
+    begin, size = at + 1, 0
+    while True:
+        part = _INSIDE.findall(line, begin)[0]
+        parts.append(part)
+        begin += len(part)
+        if begin < len(line):
+            return "\n".join(parts).replace('""', '"'), begin + 1, number, line
+        size += len(part)
+        number, more = next(lines, (number, None))
+        if more is None or size > longest:
+            raise _open_quote(place, "that is never closed")
+        line, begin = more, 0
+
+
+def _open_quote(place: str, how: str) -> DataError:
     return DataError(
-        _place(text, at, number, path),
+        place,
         f"a quote {how}",
         'a closing quote at the end of the field, and each quote in it doubled: "a ""quote"" here"',
         "correct this row: where it ends cannot be told",
     )
-
-
-def _place(text: str, at: int, number: int, path: str) -> str:
-    """Return file:line:column of a character of a row that begins in line `number`."""
-    return f"{path}:{number + text.count(chr(10), 0, at)}:{at - text.rfind(chr(10), 0, at)}"
 
 
 def _json_rows(path: str, kind: str, columns: Mapping[str, str], longest: int) -> _Found:

@@ -10,9 +10,11 @@ def best_temperature(scores: Tensor, targets: Tensor) -> float:
     """Return the number by which to divide scores, so that their softmax is most likely to give the targets.
 
     It changes how sure the answers are, never which they are. The slope of the log-likelihood in the inverse
-    of the temperature falls, so its zero is found by halving.
+    of the temperature falls, so its zero is found by halving. As if there were two examples more, of which
+    all targets have the same share, no number of right answers makes it certain that all are.
 
-    Source: Guo et al. 2017, "On calibration of modern neural networks".
+    Source: Guo et al. 2017, "On calibration of modern neural networks"; for the two examples, Platt 1999,
+    "Probabilistic outputs for support vector machines".
 
     Args:
         scores: [B, K].
@@ -22,7 +24,8 @@ def best_temperature(scores: Tensor, targets: Tensor) -> float:
         The temperature, from 0.05 to 20.
     """
     scores = scores.double()
-    right = scores.gather(1, targets[:, None]).mean()
+    unsure = 2 / (len(scores) + 2)
+    right = (1 - unsure) * scores.gather(1, targets[:, None]).mean() + unsure * scores.mean()
     low, high = 1 / HOTTEST, 1 / COLDEST
     for _ in range(50):
         middle = (low + high) / 2

@@ -57,7 +57,7 @@ class Attention(nn.Module):
 
 
 def places(packed: PackedSequence) -> tuple[Tensor, torch.Size]:
-    """Return where among B*T each packed step stands, [N], and (B, T); sequences in the order given to `pack`."""
+    """Return where among B*T each packed step stands, [N], and (B, T); sequences as given to `pack`."""
     sizes = packed.batch_sizes
     step = torch.arange(len(sizes)).repeat_interleave(sizes)
     row = torch.arange(len(step)) - (sizes.cumsum(0) - sizes)[step]

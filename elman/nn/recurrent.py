@@ -10,7 +10,7 @@ Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size o
 import math
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -278,7 +278,7 @@ class Recurrent(nn.Module):
         self._stream = stream
         return stepped
 
-    def _packed(self, kernels: Kernels, weights: dict[str, Tensor]) -> Stream:
+    def _packed(self, kernels: Kernels, weights: Mapping[str, Tensor]) -> Stream:
         """Pack the weights, which stand in torch's order. Raises ValueError where they do not fit."""
         nothing = tuple(self.weight_ih_l0.new_zeros(1, 0, self.hidden_size) for _ in self.cell.states)
         for layer in range(self.num_layers):

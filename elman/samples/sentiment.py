@@ -16,8 +16,8 @@ from random import Random
 from elman.storage import write_whole
 
 SIZES = {"train": 2000, "dev": 300, "test": 300}  # reviews
-MIXED = 0.6  # of them, in which the opposite is said too
-NEGATED = 0.4  # of the clauses
+MIXED = 0.5  # of them, in which the opposite is said too
+NEGATED = 0.35  # of the clauses
 
 LABELS = ("negative", "positive")
 WORDS = {  # that blame, and that praise

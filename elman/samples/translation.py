@@ -1,9 +1,9 @@
 """Sample data for translation: how many of what, from words of three languages into digits.
 
-"twenty-four apples and three hundred and seven pears", "vierundzwanzig Äpfel und dreihundertsieben Birnen"
-and "vingt-quatre pommes et trois cent sept poires" are all "24 apple, 307 pear". A digit depends on where its
-word stands: German says the ones before the tens, French says ninety as four twenties and ten, and tens that
-nobody names are a 0. A dictionary that turns words into words cannot do it.
+"twenty-four apples and ninety-seven pears", "vierundzwanzig Äpfel und siebenundneunzig Birnen" and
+"vingt-quatre pommes et quatre-vingt-dix-sept poires" are all "24 apple, 97 pear". What a word is worth depends
+on those beside it: German says the ones before the tens, and in French four twenties, ten and seven are 97. A
+dictionary that turns each word into another can only know numbers that are one word.
 """
 
 from pathlib import Path
@@ -11,8 +11,8 @@ from random import Random
 
 from elman.storage import write_whole
 
-SIZES = {"train": 1500, "dev": 150, "test": 150}
-LARGEST = 999
+SIZES = {"train": 1000, "dev": 150, "test": 150}
+LARGEST = 99
 THINGS = (  # what it is, in English (one, many), German (one, many), French (one, many)
     ("apple", "apple", "apples", "Apfel", "Äpfel", "pomme", "pommes"),
     ("pear", "pear", "pears", "Birne", "Birnen", "poire", "poires"),
@@ -85,42 +85,29 @@ def _pair(random: Random) -> tuple[str, str]:
 
 
 def words(number: int, language: str) -> str:
-    """Return a number from 2 to 999 in words of English, German or French.
+    """Return a number from 2 to 99 in words of English, German or French.
 
-    >>> words(397, "english"), words(397, "german"), words(397, "french")
-    ('three hundred and ninety-seven', 'dreihundertsiebenundneunzig', 'trois cent quatre-vingt-dix-sept')
+    >>> words(97, "english"), words(97, "german"), words(97, "french")
+    ('ninety-seven', 'siebenundneunzig', 'quatre-vingt-dix-sept')
     """
-    return {"english": _english, "german": _german, "french": _french}[language](number)
+    return {"english": _english, "german": _german, "french": _french}[language](*divmod(number, 10))
 
 
-def _english(number: int) -> str:
-    hundreds, rest = divmod(number, 100)
-    if hundreds:
-        return f"{ENGLISH[hundreds]} hundred" + (f" and {_english(rest)}" if rest else "")
-    tens, ones = divmod(number, 10)
+def _english(tens: int, ones: int) -> str:
     if tens < 2:
-        return ENGLISH[number]
+        return ENGLISH[10 * tens + ones]
     return ENGLISH_TENS[tens] + (f"-{ENGLISH[ones]}" if ones else "")
 
 
-def _german(number: int) -> str:
-    hundreds, rest = divmod(number, 100)
-    if hundreds:
-        return f"{GERMAN[hundreds]}hundert" + (("eins" if rest == 1 else _german(rest)) if rest else "")
-    tens, ones = divmod(number, 10)
+def _german(tens: int, ones: int) -> str:
     if tens < 2:
-        return GERMAN[number]
+        return GERMAN[10 * tens + ones]
     return (f"{GERMAN[ones]}und" if ones else "") + GERMAN_TENS[tens]
 
 
-def _french(number: int) -> str:
-    hundreds, rest = divmod(number, 100)
-    if hundreds:
-        hundred = "cent" if hundreds == 1 else f"{FRENCH[hundreds]} cent"
-        return f"{hundred} {_french(rest)}" if rest else hundred + ("s" if hundreds > 1 else "")
-    tens, ones = divmod(number, 10)
+def _french(tens: int, ones: int) -> str:
     if tens < 2:
-        return FRENCH[number]
+        return FRENCH[10 * tens + ones]
     if tens in (7, 9):  # soixante-dix, quatre-vingt-dix
         ones += 10
     if ones == 0:

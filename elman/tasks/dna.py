@@ -31,12 +31,13 @@ from elman.data.source import DataError, counted
 from elman.data.strands import INPUTS, WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
 from elman.data.tables import is_table
 from elman.learning.baselines import train_classifier, windows
+from elman.learning.calibration import best_temperature
 from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
 from elman.learning.metrics import auroc, classification_scores, confusion, matthews
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne, OneToOne
 from elman.samples import dna as samples
-from elman.tasks.labels import best_temperature, check_label, learn_labels
+from elman.tasks.labels import check_label, learn_labels
 from elman.tasks.task import Reading, Settings, Task, option
 
 APART = 3  # bases from a frame to the next, where the whole sequence has the label
@@ -285,12 +286,19 @@ class DNA(Task):
         labels = (self.labels[number] for number in probabilities.argmax(1).tolist())
         return Verdict(tuple(labels), tuple(map(tuple, probabilities.tolist())))
 
-    def calibrate(self, model: Reader, examples: Sequence[Strand]) -> None:
-        """Choose the temperature under which dev is most likely."""
-        with torch.no_grad():
-            scores = torch.cat([self._scores(model, self.batch([example]))[0] for example in examples])
-        gold = torch.tensor([number for e in examples for number in self._numbers(e)])
+    def calibrate(self, model: Reader, examples: Sequence[Strand]) -> str:
+        """Choose the temperature under which dev is most likely; say what it did."""
+        before = self.answers(model, examples)
+        scores = torch.tensor([row for answer in before for row in answer.probabilities]).log()
+        gold = torch.tensor([number for example in examples for number in self._numbers(example)])
         model.temperature.fill_(best_temperature(scores, gold))
+        errors = (
+            self.metric(examples, answers)["calibration_error"]
+            for answers in (before, self.answers(model, examples))
+        )
+        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
+            *errors, model.temperature.item()
+        )
 
     def metric(self, examples: Sequence[Strand], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels, of sequences or of bases."""

@@ -24,6 +24,7 @@ from elman.data.manifest import is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.nn import ctc
+from elman.nn.bands import Bands
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne
 from elman.tasks.task import CannotError, Reading, Settings, Task, option
@@ -74,15 +75,17 @@ class Listener(nn.Module):
     """The network: scores [N, K] of characters at each step, or [B, K] of labels.
 
     Args:
-        inputs: I.
+        features: F.
         outputs: K.
         settings: the user's.
+        sound: whether the features are bands of frequency; then detectors slide over them.
     """
 
-    def __init__(self, inputs: int, outputs: int, settings: SpeechSettings) -> None:
+    def __init__(self, features: int, outputs: int, settings: SpeechSettings, *, sound: bool) -> None:
         super().__init__()
+        self.bands = Bands(settings.stack, features, settings.hidden) if sound else nn.Identity()
         layers = LAYERS[settings.cell](
-            inputs,
+            settings.hidden if sound else settings.stack * features,
             settings.hidden,
             num_layers=settings.layers,
             dropout=settings.dropout if settings.layers > 1 else 0.0,
@@ -92,7 +95,7 @@ class Listener(nn.Module):
 
     def forward(self, steps: PackedSequence) -> Tensor:
         """Return the scores of packed steps [N, I]."""
-        return self.whole(steps)
+        return self.whole(PackedSequence(self.bands(steps.data), *steps[1:]))
 
 
 class Feed:
@@ -294,7 +297,7 @@ class Hearing(Task):
 
     def listener(self) -> Listener:
         """Return a new network."""
-        return Listener(self.settings.stack * len(self.normal.mean), len(self.outputs), self.settings)
+        return Listener(len(self.normal.mean), len(self.outputs), self.settings, sound=self.sound)
 
     def length(self, example: Recording) -> int:
         """Return the number of steps."""

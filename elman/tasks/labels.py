@@ -1,16 +1,12 @@
-"""What the tasks share that answer with a label and the probability of each."""
+"""What the tasks share that answer with a label: which there are, and an error at any other."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from elman.data.source import DataError, counted, did_you_mean, quote
 
-TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
-_SHOWN = 5  # labels in a warning
+_SHOWN = 10  # labels in a message
 
 
 def learn_labels(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]:
@@ -27,8 +23,7 @@ def learn_labels(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str
             "add examples that have another label",
         )
     once = names[counts == 1].tolist()
-    shown = ", ".join(map(quote, once[:_SHOWN])) + (" ..." if len(once) > _SHOWN else "")
-    remarks = (f"warning: {counted(len(once), 'label')} seen only once: {shown}",) if once else ()
+    remarks = (f"warning: {counted(len(once), 'label')} seen only once: {_shown(once)}",) if once else ()
     return names.tolist(), remarks
 
 
@@ -38,19 +33,10 @@ def check_label(label: str, place: str, known: Sequence[str]) -> None:
         raise DataError(
             place,
             f"the label {quote(label)}, never seen in training",
-            f"one of {', '.join(map(quote, known))}",
+            f"one of {_shown(known)}",
             did_you_mean(label, list(known)) or "train on a file that has it",
         )
 
 
-def best_temperature(scores: Tensor, gold: Tensor) -> float:
-    """Return that by which scores are to be divided, so that the labels are most likely.
-
-    Source: Guo et al. 2017, "On calibration of modern neural networks".
-
-    Args:
-        scores: [N, K].
-        gold: numbers of the labels, [N].
-    """
-    losses = [F.cross_entropy(scores / temperature, gold) for temperature in TEMPERATURES]
-    return float(TEMPERATURES[int(torch.stack(losses).argmin())])
+def _shown(labels: Sequence[str]) -> str:
+    return ", ".join(map(quote, labels[:_SHOWN])) + (", ..." if len(labels) > _SHOWN else "")

@@ -264,8 +264,7 @@ class Language(Task):
             for stream in np.array_split(numbers, max(1, len(numbers) // (100 * SPAN)))
         ]
         with torch.no_grad():
-            nll = [self._nll(model, batch) for batch in _pieces(streams, SPAN, [])]
-        return torch.cat(nll).mean().item()
+            return torch.cat([self._nll(model, piece) for piece in _pieces(streams, SPAN, [])]).mean().item()
 
     def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
         """Score the nats a unit, and what they come to a word and a character."""
@@ -282,11 +281,12 @@ class Language(Task):
         self, train: Sequence[Passage]
     ) -> dict[str, Callable[[Sequence[Passage]], list[list[float]]]]:
         """Count units, and n-grams, as long as serve a tenth of the training text best."""
+        numbers = self._numbers(train)
         rest, dev = map(self._numbers, self.hold_out(train))
         best = best_order(rest, dev, len(self.units))
 
         def counted(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:
-            model = NGrams(self._numbers(train), len(self.units), order)
+            model = NGrams(numbers, len(self.units), order)
             return lambda examples: [nll.tolist() for nll in model.nll(self._numbers(examples))]
 
         return {"unigram": counted(1), f"{best}-gram": counted(best)}

@@ -25,12 +25,13 @@ from elman.data.source import DataError, counted
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
 from elman.tasks.playing import EventByEvent, KeysByStep, Playing
-from elman.tasks.task import Heatmap, Reading, Sampling, Settings, Task, option
+from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Settings, Task, option
 
 SPAN = 200  # steps that a gradient goes back over
 MOVED = 0.7  # share of the pieces of an epoch that are moved
 SCORED_STEPS = 20_000  # of the dev pieces, on which training is judged each epoch
 LONGEST = {"event": 600, "step": 64}  # of what is generated, where nothing else is asked
+MOST_LABELS = 100  # under a picture
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -271,9 +272,11 @@ class Music(Task):
         ]
 
     def media(self, told: Mapping[str, Any], path: Path) -> bytes | None:
-        """Return what a MIDI file of that name holds."""
+        """Return what a MIDI file of that name holds. Raises CannotError where nothing was played."""
         if path.suffix.lower() not in SUFFIXES:
             return None
+        if not told["notes"]:
+            raise CannotError("nothing was played: try another --seed, or a higher --temperature")
         notes = tuple(Note(start, drum, pitch, length) for start, length, pitch, drum in told["notes"])
         return midi_bytes(Tune(notes, tuple((at, tempo) for at, tempo in told["tempos"]), told["grid"]))
 
@@ -287,7 +290,8 @@ class Music(Task):
         values = np.zeros((len(pitches), max(ends)))
         for note, end in zip(tune.notes, ends, strict=True):
             values[pitches[0] - note.pitch, note.start // cells : end] = 1
-        quarters = ["" if i * cells % tune.grid else str(i * cells // tune.grid) for i in range(max(ends))]
+        every = -(-max(ends) // MOST_LABELS) * tune.grid
+        quarters = ["" if i * cells % every else str(i * cells // tune.grid) for i in range(max(ends))]
         rows = [f"{NAMES[pitch % 12]}{pitch // 12 - 1}" for pitch in pitches]
         return Heatmap(values, rows, quarters, "Piano roll, in quarter notes")
 

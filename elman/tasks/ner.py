@@ -88,9 +88,9 @@ class NER(WordTask):
         return samples.write(folder)
 
     @classmethod
-    def labels_of(cls, train: Sequence[Sentence]) -> list[str]:
+    def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
         """Return the types of the entities."""
-        return sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())})
+        return sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())}), ()
 
     @classmethod
     def tags_of(cls, labels: Sequence[str]) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ Layers of the task's own come on top; those below rest at first and then learn m
 Letters: N real steps of a batch, B sequences of it, I size of an embedding, H hidden size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.data.source import DataError
+from elman.data.source import DataError, counted
 from elman.data.units import END, Units
 from elman.nn.layers import LAYERS
 from elman.storage import DamagedError, read_json, read_tensors
@@ -27,29 +28,36 @@ SIZES = ("cell", "size", "hidden", "layers")
 
 
 class Reader(nn.Module):
-    """A language model without its voice.
+    """Units as vectors: the embedding of each and, where a language model lies below, its state beside it.
 
     Args:
         symbols: size of the dictionary.
-        sizes: of the language model; see `Pretrained.sizes`.
+        sizes: "size" I of the embedding, and those of the language model, if any; see `Pretrained.sizes`.
     """
 
     def __init__(self, symbols: int, sizes: Mapping[str, Any]) -> None:
         super().__init__()
         self.embedding = nn.Embedding(symbols, sizes["size"])
-        self.layers = LAYERS[sizes["cell"]](sizes["size"], sizes["hidden"], num_layers=sizes["layers"])
-        self.output_size = sizes["size"] + sizes["hidden"]
+        nn.init.normal_(self.embedding.weight, std=0.3)
+        self.layers, self.output_size = None, sizes["size"]
+        if "layers" in sizes:
+            self.layers = LAYERS[sizes["cell"]](sizes["size"], sizes["hidden"], num_layers=sizes["layers"])
+            self.output_size += sizes["hidden"]
 
-    def forward(self, numbers: PackedSequence) -> Tensor:
-        """Return the embedding of each step beside the state behind it, [N, I + H]."""
-        begin = torch.full((1, int(numbers.batch_sizes[0])), END)  # [1, B]: a text begins where a line ended
+    def forward(self, numbers: Tensor, like: PackedSequence) -> Tensor:
+        """Return the vectors of numbers [N], packed as `like`, [N, I] or [N, I + H]."""
+        embedded = self.embedding(numbers)
+        if self.layers is None:
+            return embedded
+        begin = numbers.new_full((1, int(like.batch_sizes[0])), END)  # a text begins where a line ended
         _, state = self.layers(self.embedding(begin))
-        embedded = self.embedding(numbers.data)
-        outputs, _ = self.layers(PackedSequence(embedded, *numbers[1:]), state)
+        outputs, _ = self.layers(PackedSequence(embedded, *like[1:]), state)
         return torch.cat((embedded, outputs.data), 1)
 
     def depths(self, prefix: str) -> dict[str, int]:
-        """Return how deep the parameters lie, by name in a model in which this is `prefix`."""
+        """Return how deep parameters of the language model lie, by name where this is `prefix` of a model."""
+        if self.layers is None:
+            return {}
         layers = self.layers.num_layers
         depths = {f"{prefix}.embedding.weight": layers + 1}
         for name, _ in self.layers.named_parameters():
@@ -86,20 +94,33 @@ class Pretrained:
     @staticmethod
     def files(folder: str | None) -> dict[str, Path]:
         """Return the files that a run depends on which starts from the language model in `folder`, if any."""
-        return {f"init/{name}": Path(folder) / name for name in FILES} if folder else {}
+        return {f"init {name}": Path(folder) / name for name in FILES} if folder else {}
+
+    def units_for(self, texts: Iterable[str], largest: int) -> Units:
+        """Return its units and behind them those that are new in these texts; there are no new subwords."""
+        if self.units.kind == "subword":
+            return self.units
+        counts = Counter(unit for text in texts for unit in self.units.split(text))
+        return self.units.extended((unit for unit, _ in counts.most_common()), largest)
+
+    def describe(self, symbols: Sequence[str]) -> str:
+        """One line for the user: what is taken over, and what is new."""
+        known = len({*symbols} & {*self.units.symbols})
+        layers = counted(self.sizes["layers"], f"{self.sizes['cell']} layer")
+        return (
+            f"starts from a language model: {layers} of {self.sizes['hidden']}, "
+            f"{known:,} of the {counted(len(symbols), self.units.kind)} known to it"
+        )
 
     def start(self, reader: Reader, symbols: Sequence[str]) -> None:
-        """Give a reader of these symbols the weights; a symbol that is new starts from the mean."""
+        """Give a reader of these symbols the weights; a symbol that is new starts from the mean of all."""
+        number = {symbol: i for i, symbol in enumerate(self.units.symbols)}
+        weight = self.weights["embedding.weight"]
         with torch.no_grad():
-            reader.embedding.weight.copy_(self.rows("embedding.weight", symbols))
+            reader.embedding.weight.copy_(weight.mean(0))
+            for i, symbol in enumerate(symbols):
+                if symbol in number:
+                    reader.embedding.weight[i] = weight[number[symbol]]
+            assert reader.layers is not None
             for name, parameter in reader.layers.named_parameters():
                 parameter.copy_(self.weights[f"layers.{name}"])
-
-    def rows(self, name: str, symbols: Sequence[str]) -> Tensor:
-        """Return the rows of a weight that belong to symbols; the mean for one that is new."""
-        weight = self.weights[name]
-        number = {symbol: i for i, symbol in enumerate(self.units.symbols)}
-        rows = weight.mean(0, keepdim=True).repeat(len(symbols), *[1] * (weight.dim() - 1))
-        known = [i for i, symbol in enumerate(symbols) if symbol in number]
-        rows[known] = weight[[number[symbols[i]] for i in known]]
-        return rows

@@ -9,7 +9,7 @@ Letters: N real steps (units) of a batch, B texts of it, K labels.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +31,12 @@ from elman.nn.evidence import Evidence
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne, OneToOne
 from elman.samples import sentiment as samples
+from elman.tasks.pretrained import Pretrained, Reader
 from elman.tasks.task import Reading, Settings, Task, option
 
 SIZE = 100  # of a unit's embedding
 LONGEST_NGRAM = {"word": 2, "subword": 2, "character": 5}
-SUBWORDS = 8_000
+LARGEST, SUBWORDS = 50_000, 8_000  # sizes of the dictionary
 WINDOW, WINDOW_HIDDEN = 25, 20  # of the standard network, which sees so many units from the beginning
 
 
@@ -47,8 +48,13 @@ class SentimentSettings(Settings):
     label: str = option("label", "column of the labels")
     unit: str = option("word", "what a text is read in", UNITS)
     balance: bool = option(False, "weigh labels in training so that all count the same, rare ones too")
+    init: str | None = option(None, "run of a language model to start from; its units are read")
     hidden: int = option(100, "size of the hidden state, in each direction")
     epochs: int = option(8, "passes over the training data, at most")
+
+    def files(self) -> dict[str, Path]:
+        """Return the language model, if any."""
+        return Pretrained.files(self.init)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Classifier(nn.Module):
             the unknown in training, so that the unknown is learned too.
         evidence: of n-grams.
         labels: K.
+        sizes: of what reads the units; see `Reader`.
         settings: the user's.
     """
 
@@ -96,16 +103,20 @@ class Classifier(nn.Module):
     temperature: Tensor
 
     def __init__(
-        self, unit_counts: Tensor, evidence: Evidence, labels: int, settings: SentimentSettings
+        self,
+        unit_counts: Tensor,
+        evidence: Evidence,
+        labels: int,
+        sizes: Mapping[str, Any],
+        settings: SentimentSettings,
     ) -> None:
         super().__init__()
         self.register_buffer("unit_counts", unit_counts)
         self.register_buffer("temperature", torch.ones(()))
-        self.unit = nn.Embedding(len(unit_counts), SIZE, padding_idx=PADDING)
-        nn.init.normal_(self.unit.weight, std=0.3)
+        self.unit = Reader(len(unit_counts), sizes)
         self.evidence = evidence
         layers = LAYERS[settings.cell](
-            SIZE + evidence.output_size,
+            self.unit.output_size + evidence.output_size,
             settings.hidden,
             num_layers=settings.layers,
             dropout=settings.dropout if settings.layers > 1 else 0.0,
@@ -120,7 +131,7 @@ class Classifier(nn.Module):
         if self.training:
             count = self.unit_counts[numbers]
             numbers = numbers.masked_fill(torch.rand_like(count) < 0.5 / (0.5 + count), UNKNOWN)
-        read = torch.cat((self.unit(numbers), evidence), 1)  # [N, SIZE + n*K]
+        read = torch.cat((self.unit(numbers, batch.units), evidence), 1)  # [N, I]
         return self.reader(PackedSequence(read, *batch.units[1:]))
 
 
@@ -136,13 +147,20 @@ class Sentiment(Task):
     settings_type = SentimentSettings
 
     def __init__(
-        self, settings: SentimentSettings, units: Units, labels: Mapping[str, int], ngrams: Sequence[int]
+        self,
+        settings: SentimentSettings,
+        units: Units,
+        labels: Mapping[str, int],
+        ngrams: Sequence[int],
+        sizes: Mapping[str, Any],
     ) -> None:
         self.settings, self.units, self.ngrams = settings, units, tuple(ngrams)
         self.counts, self.labels = dict(labels), tuple(labels)
         self._number_of_label = {label: number for number, label in enumerate(self.labels)}
         self._seen: Counter[int] = Counter()  # units of the training file; empty in a loaded task
         self._evidence: Evidence | None = None  # that it gave; none in a loaded task
+        self.sizes = sizes
+        self._pretrained: Pretrained | None = None  # to start from; none in a loaded task
 
     @classmethod
     def read(cls, path: str, settings: SentimentSettings, *, skip_bad: bool = False) -> Reading:
@@ -168,10 +186,17 @@ class Sentiment(Task):
                 "at least two, or there is nothing to tell apart",
                 "add texts of another label, or name another column with --label",
             )
-        largest = SUBWORDS if settings.unit == "subword" else 50_000
-        texts = (example.text for example in train)
-        units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
-        task = cls(settings, units, dict(sorted(counts.items())), ())
+        texts = [example.text for example in train]
+        pretrained = Pretrained.load(settings.init) if settings.init else None
+        if pretrained:
+            settings = replace(settings, unit=pretrained.units.kind)
+            units, sizes = pretrained.units_for(texts, LARGEST), pretrained.sizes
+        else:
+            largest = SUBWORDS if settings.unit == "subword" else LARGEST
+            units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
+            sizes = {"size": SIZE}
+        task = cls(settings, units, dict(sorted(counts.items())), (), sizes)
+        task._pretrained = pretrained
         read = [task._read(example) for example in train]
         task._seen = Counter(number for numbers in read for number in numbers)
         task._evidence = Evidence.of(
@@ -181,16 +206,24 @@ class Sentiment(Task):
         if once := [quote(label) for label in task.labels if counts[label] == 1]:
             shown = ", ".join(once[:5]) + (", ..." if len(once) > 5 else "")
             task.remarks = (f"warning: {counted(len(once), 'label')} seen only once: {shown}",)
+        if pretrained:
+            task.remarks += (pretrained.describe(units.symbols),)
         return task
 
     def facts(self) -> dict[str, Any]:
-        """Return the dictionary, how often each label was seen, and how many n-grams of each length."""
-        return {"units": self.units.facts(), "labels": self.counts, "ngrams": self.ngrams}
+        """Return the dictionary, the labels' counts, how many n-grams there are, and what reads units."""
+        return {
+            "units": self.units.facts(),
+            "labels": self.counts,
+            "ngrams": self.ngrams,
+            "sizes": self.sizes,
+        }
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SentimentSettings) -> "Sentiment":
         """Restore them."""
-        return cls(settings, Units.from_facts(facts["units"]), facts["labels"], facts["ngrams"])
+        units = Units.from_facts(facts["units"])
+        return cls(settings, units, facts["labels"], facts["ngrams"], facts["sizes"])
 
     @classmethod
     def hold_out(cls, examples: Sequence[Text]) -> tuple[list[Text], list[Text]]:
@@ -259,7 +292,15 @@ class Sentiment(Task):
         """Return a new network."""
         seen = torch.tensor([float(self._seen[number]) for number in range(len(self.units))])
         evidence = self._evidence or Evidence(len(self.units), len(self.labels), self.ngrams)
-        return Classifier(seen, evidence, len(self.labels), self.settings)
+        model = Classifier(seen, evidence, len(self.labels), self.sizes, self.settings)
+        if self._pretrained:
+            seen[: len(self._pretrained.units)] = torch.inf  # none of what it knows is rare
+            self._pretrained.start(model.unit, self.units.symbols)
+        return model
+
+    def depths(self, model: Classifier) -> dict[str, int]:
+        """Return those of the language model, if any."""
+        return model.unit.depths("unit")
 
     def length(self, example: Text) -> int:
         """Return the number of units."""

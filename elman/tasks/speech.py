@@ -260,7 +260,8 @@ class Listening:
     """A stream into a network that reads from left to right."""
 
     def __init__(self, task: Speech, model: Transcriber) -> None:
-        self._task, self._model, self._feed = task, model.listener.whole, task.feed()
+        self._task, self._feed, self._bands = task, task.feed(), model.listener.bands
+        self._model = model.listener.whole
         self._state, self._last, self.text = None, ctc.BLANK, ""
 
     def step(self, x: Any) -> dict[str, Any]:
@@ -272,7 +273,7 @@ class Listening:
         steps = self._feed(x)
         if len(steps):
             with torch.no_grad():
-                outputs, self._state = self._model.layers(steps, self._state)
+                outputs, self._state = self._model.layers(self._bands(steps), self._state)
                 numbers, self._last = ctc.greedy(self._model.output(outputs), self._last)
             self.text += self._task.text(numbers)
         return {"text": self.text, "seconds": self._feed.seconds}

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from elman.data.source import DataError, quote
-from elman.data.units import BEGIN, END
+from elman.data.units import END
 from elman.nn.shapes import OneToMany
 from elman.storage import read_json, read_tensors
 from elman.tasks.language import Language, LanguageSettings
@@ -67,7 +67,7 @@ class Spelling:
 
     def __call__(self, symbol: int | None, state: Any) -> tuple[Sequence[float], Any]:
         """Take one more output, and return the log-probabilities of the next, and the state."""
-        number = torch.tensor([BEGIN]) if symbol is None else self._numbers[symbol : symbol + 1]
+        number = torch.tensor([END]) if symbol is None else self._numbers[symbol : symbol + 1]
         with torch.no_grad():
             scores, state = self._model.step(number, state)
         return scores[0, self._numbers].tolist(), state

@@ -187,6 +187,7 @@ class _Stream:
 
     def __init__(self, task: SpokenWords, model: WordListener) -> None:
         self._task, self._feed, self._state = task, task.feed(), None
+        self._bands = model.listener.bands
         self._layers, self._temperature = cast(ManyToOne, model.listener.whole), model.temperature
         self._said: dict[str, Any] = {"label": None}
 
@@ -198,8 +199,8 @@ class _Stream:
             Raises ValueError for another shape.
         """
         with torch.no_grad():
-            for step in self._feed(x).split(1):
-                scores, self._state = self._layers.step(step, self._state)
+            for step in self._bands(self._feed(x)):
+                scores, self._state = self._layers.step(step[None], self._state)
                 (word,) = self._task._words(scores.double() / self._temperature)
                 self._said = self._task.said(word)
         return {**self._said, "seconds": self._feed.seconds}

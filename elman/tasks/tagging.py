@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,12 +22,13 @@ from torch.nn import functional as F
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, read_labels, read_unlabelled
 from elman.data.conllu import COLUMNS, LABELS, is_conllu, read_conllu, read_unlabelled_conllu
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.source import DataError, did_you_mean, read_lines
 from elman.data.text import places_of
 from elman.data.vocabulary import UNKNOWN
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, label_scores
 from elman.samples import tagging as samples
+from elman.tasks.labels import check_label, learn_labels
 from elman.tasks.task import Reading, option
 from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask, normal
 
@@ -112,18 +114,9 @@ class Tagging(WordTask):
         return samples.write(folder)
 
     @classmethod
-    def labels_of(cls, train: Sequence[Sentence]) -> list[str]:
-        """Return the labels, the most frequent first. Raises DataError where there is one alone."""
-        counts = Counter(tag for sentence in train for tag in sentence.tags or ())
-        if len(counts) < 2:
-            (label,) = counts
-            raise DataError(
-                train[0].file,
-                f"one label, {quote(label)}, for all of {counted(counts.total(), 'word')}",
-                "at least 2 labels",
-                "choose another column with --column",
-            )
-        return sorted(counts, key=lambda label: (-counts[label], label))
+    def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the labels, and a warning of those seen once. Raises DataError where there is one alone."""
+        return learn_labels(_flat(train), train[0].file)
 
     @classmethod
     def tags_of(cls, labels: Sequence[str]) -> tuple[str, ...]:
@@ -137,29 +130,29 @@ class Tagging(WordTask):
 
     @classmethod
     def hold_out(cls, examples: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-        """Part the training sentences; one whose label no other has is not held out."""
-        rest, dev = super().hold_out(examples)
-        known = {tag for sentence in rest for tag in sentence.tags or ()}
-        good = [sentence for sentence in dev if known.issuperset(sentence.tags or ())]
-        return (rest + [sentence for sentence in dev if sentence not in good], good) if good else (rest, dev)
+        """Part the training sentences so that every label of a held-out one is left to be trained on."""
+        having = Counter(label for sentence in examples for label in set(sentence.tags or ()))
+        order = list(range(len(examples)))
+        Random(0).shuffle(order)
+        dev: set[int] = set()
+        for i in order:
+            labels = set(examples[i].tags or ())
+            if len(dev) < max(1, len(order) // 10) and all(having[label] > 1 for label in labels):
+                dev.add(i)
+                having.subtract(labels)
+        if not dev:
+            return super().hold_out(examples)
+        return [e for i, e in enumerate(examples) if i not in dev], [examples[i] for i in sorted(dev)]
 
     def check(self, examples: Sequence[Sentence]) -> None:
         """Raise DataError for a label that training never showed, unless it is so rare as may happen."""
-        unseen: dict[str, str] = {}  # and where it first stands
-        counts: Counter[str] = Counter()
+        counts = Counter(_flat(examples))
+        frequent = {label for label, count in counts.items() if count >= RARE * counts.total()}
+        unseen = frequent - {*self.labels}
         for sentence in examples:
             for index, label in enumerate(sentence.tags or ()):
-                counts[label] += 1
-                if label not in self._number_of_tag:
-                    unseen.setdefault(label, sentence.place_of(index))
-        for label, place in unseen.items():
-            if counts[label] >= RARE * counts.total():
-                raise DataError(
-                    place,
-                    f"the label {quote(label)}, never seen in training",
-                    f"one of {', '.join(map(quote, sorted(self.labels)))}",
-                    did_you_mean(label, sorted(self.labels)) or "train on a file that has this label",
-                )
+                if label in unseen:
+                    check_label(label, sentence.place_of(index), self.labels)
 
     def has_records(self, path: str) -> bool:
         """Tell columns by a tab, by known labels in their column, or by one token a row (not in a .txt)."""
@@ -259,11 +252,14 @@ class Tagging(WordTask):
     def confusion(
         self, examples: Sequence[Sentence], answers: Sequence[Sequence[Tag]]
     ) -> tuple[list[str], np.ndarray]:
-        """Count words by their label, the most frequent of training each for itself."""
-        shown = self.labels[:SHOWN]
-        gold = [label if label in shown else OTHERS for label in _flat(examples)]
-        given = [tag.label if tag.label in shown else OTHERS for answer in answers for tag in answer]
-        return confusion(gold, given, shown)
+        """Count words by their label, the most frequent each for itself."""
+        gold, given = _flat(examples), [tag.label for answer in answers for tag in answer]
+        shown = sorted(label for label, _ in Counter(gold).most_common(SHOWN))
+        return confusion(
+            [label if label in shown else OTHERS for label in gold],
+            [label if label in shown else OTHERS for label in given],
+            shown,
+        )
 
     def baselines(
         self, train: Sequence[Sentence]

@@ -276,6 +276,10 @@ class Task(ABC):
         """Return what the model speaks, behind `prime` if there is one. Raises CannotError, DataError."""
         raise CannotError(f"the task {self.name} has nothing to generate; language and music do")
 
+    def media(self, told: Mapping[str, Any], path: Path) -> bytes | None:
+        """Return what a file of this name holds that plays what was generated; None where it is told in text."""
+        return None
+
     def picture(self, model: Any, example: Any) -> Heatmap:
         """Return what the model looks at in an example. Raises CannotError."""
         raise CannotError(f"the task {self.name} has no picture of an input")

@@ -48,12 +48,12 @@ class TranslationSettings(Settings):
     cell: str = option("gru", "recurrent cell", tuple(LAYERS))
     hidden: int = option(384, "size of the decoder's hidden state; the encoder has half in each direction")
     layers: int = option(1, "recurrent layers of the encoder, and of the decoder below its last")
-    dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(20, "passes over the training data, at most")
+    dropout: float = option(0.25, "probability of zeroing an input or output of the layers in training")
+    epochs: int = option(18, "passes over the training data, at most")
     batch_steps: int = option(
         700, "subwords of the source in a batch, at most; fewer where the file is small"
     )
-    learning_rate: float = option(0.002, "largest learning rate of AdamW")
+    learning_rate: float = option(0.003, "largest learning rate of AdamW")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -149,8 +149,8 @@ class WordTask(Task):
 
     @classmethod
     @abstractmethod
-    def labels_of(cls, train: Sequence[Sentence]) -> list[str]:
-        """Return the labels of the training sentences, in the order of their numbers."""
+    def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the labels of the training sentences, in the order of their numbers, and remarks on them."""
 
     @classmethod
     @abstractmethod
@@ -177,9 +177,10 @@ class WordTask(Task):
             vectors = read_vectors(settings.vectors, lambda word: normal(word) in words, settings.largest)
             words = words.extended(map(normal, vectors.words), settings.largest)
         word_size = vectors.rows.shape[1] if vectors else WORD_SIZE
-        task = cls(settings, words, characters, cls.labels_of(train), word_size)
+        labels, remarks = cls.labels_of(train)
+        task = cls(settings, words, characters, labels, word_size)
         task._seen, task._vectors = seen, vectors
-        task.remarks = (vectors.describe(),) if vectors else ()
+        task.remarks = (*remarks, vectors.describe()) if vectors else remarks
         return task
 
     def facts(self) -> dict[str, Any]:

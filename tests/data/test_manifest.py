@@ -23,11 +23,11 @@ def write(folder: Path, *rows: str) -> Path:
 
 
 def test_rows_are_read_with_all_their_columns(folder: Path) -> None:
-    path = write(folder, "speaker\tpath\ttext", "mary\twav/a.wav\tgood morning", "", "\twav/../wav/b.wav\tyes")
+    path = write(folder, "speaker\tpath\ttext", "mary\twav/a.wav\tgood day", "", "\twav/../wav/b.wav\tyes")
     manifest = read_manifest(path, ["text"])
     first, second = manifest.clips
     assert (first.path, first.place) == (folder / "wav/a.wav", f"{path}:2")
-    assert first.columns == {"speaker": "mary", "path": "wav/a.wav", "text": "good morning"}
+    assert first.columns == {"speaker": "mary", "path": "wav/a.wav", "text": "good day"}
     assert (second.path, second.place) == (folder / "wav/b.wav", f"{path}:4")
     assert manifest.skipped == 0
 
@@ -43,7 +43,7 @@ def test_rows_are_read_with_all_their_columns(folder: Path) -> None:
         (("path\ttext", "wav/a.wav\tx\ty"), ":2", "3 columns in 'wav/a.wav\\tx\\ty'"),
         (("path\ttext", "wav/a.wav\t "), ":2", "nothing in the column 'text'"),
         (("path\ttext", "\tx"), ":2", "nothing in the column 'path'"),
-        (("path\ttext", "../a.wav\tx"), ":2", "the path '../a.wav', which leads out of the manifest's folder"),
+        (("path\ttext", "../a.wav\tx"), ":2", "the path '../a.wav', which leads out of the manifest's"),
         (("path\ttext", "wav/../../a.wav\tx"), ":2", "the path 'wav/../../a.wav', which leads out"),
         (("path\ttext", "/etc/passwd\tx"), ":2", "the path '/etc/passwd', which leads out"),
         (
@@ -73,7 +73,14 @@ def test_a_misspelt_column_is_guessed(folder: Path) -> None:
 
 def test_bad_rows_are_left_out_and_counted(folder: Path) -> None:
     path = write(
-        folder, "path\ttext", "wav/a.wav\tx", "wav/a.wav\ty", "../b\tx", "wav/c.wav", "wav/d.wav\tx", "wav/c.wav\tx"
+        folder,
+        "path\ttext",
+        "wav/a.wav\tx",
+        "wav/a.wav\ty",
+        "../b\tx",
+        "wav/c.wav",
+        "d.wav\tx",
+        "wav/c.wav\tx",
     )
     manifest = read_manifest(path, ["text"], skip_bad=True)
     assert [clip.path.name for clip in manifest.clips] == ["a.wav", "c.wav"]

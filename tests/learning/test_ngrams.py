@@ -14,7 +14,7 @@ texts = st.lists(st.lists(st.integers(0, SYMBOLS - 1), min_size=1, max_size=12),
 
 
 def counted(train: list[list[int]], order: int) -> list[Counter[tuple[int, ...]]]:
-    """Return the counts of the n-grams, n = 1 to `order`: the shorter ones count distinct units before them."""
+    """Return the counts of the n-grams, n = 1 to `order`; the shorter ones count distinct units before."""
     longest: Counter[tuple[int, ...]] = Counter()
     for text in train:
         padded = [SYMBOLS] * (order - 1) + text
@@ -77,7 +77,14 @@ def test_a_symbol_seen_behind_many_others_is_likelier_than_one_seen_often_behind
 
 def test_the_order_is_that_which_serves_other_text_best() -> None:
     rng = np.random.default_rng(0)
-    pairs = [np.array([3, *np.repeat(rng.integers(0, 3, 1), 2)]) for _ in range(60)]
-    assert best_order(pairs, pairs, SYMBOLS) == 3
-    far = [np.array([a, 3, 3, 3, a]) for a in rng.integers(0, 3, 200)]  # five steps say what the last is
+
+    def sums() -> np.ndarray:
+        """Each symbol is the sum of the two before it, as a rule."""
+        text = [0, 1]
+        while len(text) < 50:
+            text.append((text[-1] + text[-2] + int(rng.random() < 0.2)) % SYMBOLS)
+        return np.array(text)
+
+    assert best_order([sums() for _ in range(20)], [sums() for _ in range(20)], SYMBOLS) == 3
+    far = [np.array([a, 3, 3, 3, a]) for a in rng.integers(0, 3, 200)]  # the first of five says the last
     assert best_order(far, far, SYMBOLS) == 5

@@ -29,7 +29,7 @@ def test_the_files_hold_what_they_say(folder: Path) -> None:
     for part, size in speech.SIZES.items():
         assert len(rows(folder, part)) == size
     read = read_recordings(folder / "dev.tsv", "text", lambda _: None)
-    assert all(1 < one.seconds < 8 for one in read.recordings)
+    assert all(0.4 < one.seconds < 8 for one in read.recordings)
     assert {one.held.rate_hz for one in read.recordings if one.held} == {speech.RATE_HZ}
 
 
@@ -45,7 +45,8 @@ def test_it_is_morse_code() -> None:
         unit = min(np.median(pauses[pauses < 2 * pauses.min()]), tones.max())
         code = ""
         for tone, pause in zip(tones, [*pauses, 0], strict=True):
-            code += ".-"[int(tone > 2 * unit)] + ("" if pause < 2 * unit else " " if pause < 5 * unit else " / ")
+            end = "" if pause < 2 * unit else " " if pause < 5 * unit else " / "
+            code += ".-"[int(tone > 2 * unit)] + end
         assert code == " / ".join(" ".join(speech.CODE[letter] for letter in word) for word in text.split())
 
 
@@ -68,4 +69,4 @@ def test_no_text_is_frequent_and_every_letter_is_trained(folder: Path) -> None:
 def test_mirrored_letters_differ_by_order_alone() -> None:
     """As a and n do: what is heard of them is the same, but for its order."""
     codes = set(speech.CODE.values())
-    assert sum(code[::-1] in codes and code[::-1] != code for code in codes) >= 8
+    assert sum(code[::-1] in codes and code[::-1] != code for code in codes) >= 6

@@ -23,12 +23,9 @@ from elman.samples.translation import AND, LARGEST, SIZES, words, write
         (77, "seventy-seven", "siebenundsiebzig", "soixante-dix-sept"),
         (80, "eighty", "achtzig", "quatre-vingts"),
         (81, "eighty-one", "einundachtzig", "quatre-vingt-un"),
+        (90, "ninety", "neunzig", "quatre-vingt-dix"),
         (91, "ninety-one", "einundneunzig", "quatre-vingt-onze"),
-        (100, "one hundred", "einhundert", "cent"),
-        (101, "one hundred and one", "einhunderteins", "cent un"),
-        (200, "two hundred", "zweihundert", "deux cents"),
-        (380, "three hundred and eighty", "dreihundertachtzig", "trois cent quatre-vingts"),
-        (999, "nine hundred and ninety-nine", "neunhundertneunundneunzig", "neuf cent quatre-vingt-dix-neuf"),
+        (99, "ninety-nine", "neunundneunzig", "quatre-vingt-dix-neuf"),
     ],
 )
 def test_numbers_in_words(number: int, english: str, german: str, french: str) -> None:
@@ -51,9 +48,11 @@ def test_seeds_sizes_and_no_source_twice(tmp_path: Path) -> None:
 
 
 def test_word_for_word_fails(tmp_path: Path) -> None:
-    """A dictionary gets right only what German says in one word, and only where it has seen the word."""
+    """A dictionary gets right what German says in one word, and hardly anything else."""
     train, dev, _ = (read_parallel(str(path), "source", "target").pairs for path in write(tmp_path))
     lexicon = Lexicon([(pair.source, pair.target or "") for pair in train])
-    right = sum(lexicon(pair.source) == pair.target for pair in dev)
-    assert right <= 0.1 * len(dev)
-    assert not any(lexicon(p.source) == p.target for p in dev if " und " not in p.source)
+    right = {True: 0, False: 0}
+    for pair in dev:
+        right[" und " in pair.source] += lexicon(pair.source) == pair.target
+    assert right[False] <= 0.05 * len(dev)
+    assert right[True] >= 0.1 * len(dev)

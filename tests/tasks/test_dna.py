@@ -12,7 +12,7 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 
 from elman import training
 from elman.data.batch import unpack
-from elman.data.fasta import Strand
+from elman.data.fasta import Strand, distributions
 from elman.data.source import DataError
 from elman.data.strands import INPUTS, WINDOW, frames
 from elman.run import Run
@@ -74,15 +74,9 @@ def test_the_views_of_a_sequence_are_all_frames_once(bases: str) -> None:
     batch = task.batch([strand("ACG"), strand(bases)])
     assert batch.views == [3, min(APART, len(bases))]
     rows = torch.cat(unpack(batch.frames.data, batch.frames)[3:]).numpy()
-    everything = frames(np.stack([row for row in _distributions(bases)]))
+    everything = frames(distributions(bases))
     assert sorted(map(tuple, rows.tolist())) == sorted(map(tuple, everything.tolist()))
     assert batch.real_steps == 3 + len(bases)
-
-
-def _distributions(bases: str) -> np.ndarray:
-    from elman.data.fasta import distributions
-
-    return distributions(bases)
 
 
 def test_an_epoch_has_one_view_of_each_sequence_which_changes() -> None:
@@ -161,16 +155,16 @@ def islands(size: int, seed: int) -> list[tuple[str, str]]:
 
 @pytest.mark.usefixtures("no_pictures")
 def test_bases_with_labels(tmp_path: Path) -> None:
-    path = table(tmp_path / "train.csv", islands(120, 0))
+    path = table(tmp_path / "train.csv", islands(60, 0))
     dev = table(tmp_path / "dev.csv", islands(20, 1))
-    run = training.train("dna", path, dev=dev, out=tmp_path / "run", **{**TINY, "hidden": 24, "epochs": 12})
-    assert run.task.labels == ("0", "1")
+    run = training.train("dna", path, dev=dev, out=tmp_path / "run", **{**TINY, "hidden": 16, "epochs": 8})
+    assert run.task.facts() == {"labels": ("0", "1"), "per_base": True}
     figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
     value = figures["dev"]["value"]
     baselines = {name: figure["dev"]["value"] for name, figure in figures["baselines"].items()}
     assert baselines.keys() == {"majority", "standard_network"}
     assert value > max(baselines.values())
-    assert value > 0.9
+    assert value > 0.8
     assert "a label for each base" in run.read(path).description
     (told,) = run.predict([" ACGCT\tACG "])
     assert told["sequence"] == "ACGCTACG"
@@ -244,8 +238,8 @@ def test_baselines_see_what_they_should() -> None:
         ("sequenc,label\nACGT,x\n", "f.csv:1: found no column 'sequence'"),
         ("sequence,label\nACGT,x\nACGT\n", "f.csv:3: found 1 field in 'ACGT'"),
         ("sequence,label\nACGT,x\nACGT,\n", "f.csv:3: found an empty field in column 'label'"),
-        ("sequence,label\nACGT,x\nACLT,x\n", "f.csv:3: found 'L' in the sequence, letter 3, which stands for"),
-        ("sequence,label\nACGT,x y\nA-GT,x\n", "f.csv:3: found '-' in the sequence, letter 2, which stands for"),
+        ("sequence,label\nACGT,x\nACLT,x\n", "f.csv:3: found 'L' in the sequence, letter 3, which"),
+        ("sequence,label\nACGT,x y\nA-GT,x\n", "f.csv:3: found '-' in the sequence, letter 2, which"),
         (
             "sequence,label\nACGT,0011\nACG,01\nTTT,000\n",
             "f.csv:3: found 2 letters in the label of 3 bases\n  expected a letter for each base, as most "
