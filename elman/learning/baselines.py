@@ -114,3 +114,33 @@ class NGramRegression:
     def __call__(self, sequences: Iterable[Sequence[Hashable]]) -> np.ndarray:
         """Return the probabilities of the labels, [B, K]."""
         return self._regression.predict_proba(self._features.transform(sequences))
+
+
+def train_linear(inputs: np.ndarray, targets: Tensor) -> Callable[[np.ndarray], Tensor]:
+    """Train logistic regression on labels [B], or ridge regression on numbers [B].
+
+    Args:
+        inputs: [B, I].
+        targets: numbers of labels, each of which is there, or floats.
+
+    Returns:
+        What scores others: [B, K] log-probabilities, or [B, 1].
+    """
+    if targets.is_floating_point():
+        ridge = Ridge().fit(inputs, targets)
+        return lambda others: torch.from_numpy(ridge.predict(others))[:, None]
+    logistic = LogisticRegression(max_iter=1000).fit(inputs, targets)
+    return lambda others: torch.from_numpy(logistic.predict_log_proba(others))
+
+
+def first_steps(sequences: Sequence[np.ndarray], steps: int) -> Tensor:
+    """Return the first `steps` rows of each sequence [T, I] side by side, 0 behind its end, [B, steps * I].
+
+    >>> first_steps([np.ones((3, 1)), np.ones((1, 1))], 2)
+    tensor([[1., 1.],
+            [1., 0.]])
+    """
+    rows = np.zeros((len(sequences), steps, sequences[0].shape[1]), np.float32)
+    for row, sequence in zip(rows, sequences, strict=True):
+        row[: len(sequence)] = sequence[:steps]
+    return torch.from_numpy(rows).flatten(1)

@@ -3,7 +3,6 @@
 Letters: N steps, C frames of a step, D bands of a frame, O outputs.
 """
 
-import torch
 from torch import Tensor, nn
 
 DETECTORS = 16

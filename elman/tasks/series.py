@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
@@ -26,16 +25,18 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import pack
 from elman.data.series import POLICIES, Scale, Series, SeriesFile, Wanted, hold, numbered, settle, values_of
 from elman.data.series_formats import answers_beside, format_of, read_series
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
-from elman.learning.baselines import train_classifier
+from elman.data.source import DataError, counted, read_lines
+from elman.learning.baselines import first_steps, train_classifier, train_linear
 from elman.learning.metrics import classification_scores, confusion, regression_scores
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne
 from elman.samples import series as samples
+from elman.tasks.labels import check_label, learn_labels
 from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
 
 WINDOW_HIDDEN = 100  # of the standard network
 WINDOW_EPOCHS = 60
+TIE = 1e-6  # of the log loss: less than one example more that is right
 TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
 
 
@@ -157,22 +158,17 @@ class SeriesTask(Task):
         """Measure the channels, and see whether any value is missing."""
         rows = np.concatenate([series.values for series in train])
         labels: list[str] = []
+        remarks: tuple[str, ...] = ()
         target = None
         if settings.target is None:
-            labels = sorted({str(series.answer) for series in train})
-            if len(labels) < 2:
-                raise DataError(
-                    train[0].place,
-                    f"one label, {quote(labels[0])}, in all series",
-                    "at least 2",
-                    "add series",
-                )
+            labels, remarks = learn_labels((str(series.answer) for series in train), train[0].place)
         else:
             target = Scale.of(np.array([[_number(series)] for series in train]))
         marked = bool(np.isnan(rows).any())
         task = cls(settings, train[0].channels, Scale.of(rows), labels, target, marked=marked)
+        task.remarks = remarks
         if settings.missing == "mark" and not marked:
-            task.remarks = ("no value is missing in the training file: where one is, the last one is held",)
+            task.remarks += ("no value is missing in the training file: where one is, the last one is held",)
         return task
 
     def facts(self) -> dict[str, Any]:
@@ -195,13 +191,8 @@ class SeriesTask(Task):
         """Raise DataError at other channels than those of the training file, or an unknown label."""
         for series in examples:
             self._check_channels(series)
-            if self.labels and series.answer not in self.labels:
-                raise DataError(
-                    series.place,
-                    f"the label {quote(str(series.answer))}, never seen in training",
-                    f"one of {', '.join(map(quote, self.labels))}",
-                    did_you_mean(str(series.answer), list(self.labels)) or "train on a file that has it",
-                )
+            if self.labels:
+                check_label(str(series.answer), series.place, self.labels)
 
     def _check_channels(self, series: Series) -> None:
         same = series.channels in (self.channels, numbered(len(self.channels)))
@@ -321,8 +312,10 @@ class SeriesTask(Task):
     def loss(self, model: Reader, batch: Batch) -> Tensor:
         """Return the mean cross-entropy, or the mean squared error on the scale of the target."""
         assert batch.targets is not None, "a batch without answers has no loss"
-        loss = _squared_error if self.target else F.cross_entropy
-        return loss(model(batch), batch.targets)
+        return self._loss(model(batch), batch.targets)
+
+    def _loss(self, scores: Tensor, targets: Tensor) -> Tensor:
+        return F.mse_loss(scores[:, 0], targets) if self.target else F.cross_entropy(scores, targets)
 
     def answer(self, model: Reader, batch: Batch) -> list[Verdict] | list[float]:
         """Return the label of each series with all probabilities, or its number."""
@@ -346,6 +339,11 @@ class SeriesTask(Task):
         gold = torch.cat([batch.targets for batch in batches if batch.targets is not None])
         best = min(TEMPERATURES, key=lambda t: F.cross_entropy(scores / t, gold).item())
         model.temperature.fill_(best)
+
+    def score(self, model: Reader, examples: Sequence[Series]) -> float:
+        """Return the metric's value; of equal ones, the one with less log loss is a little better."""
+        figures = self.metric(examples, self.answers(model, examples))
+        return figures["value"] - TIE * figures.get("log_loss", 0.0)
 
     def metric(self, examples: Sequence[Series], answers: Sequence[Any]) -> dict[str, Any]:
         """Score labels by accuracy, numbers by the root of their mean squared error."""
@@ -371,46 +369,29 @@ class SeriesTask(Task):
         targets = self.batch(train, answers=True).targets
         assert targets is not None
         steps = int(np.median([len(series.values) for series in train]))
+        network = nn.Sequential(
+            nn.Linear(steps * self.width, WINDOW_HIDDEN), nn.Tanh(), nn.Linear(WINDOW_HIDDEN, self.outputs)
+        )
 
         def averages(examples: Sequence[Series]) -> np.ndarray:  # [B, I]
             return np.stack([self.inputs(example.values).mean(0) for example in examples])
 
-        def first_steps(examples: Sequence[Series]) -> Tensor:  # [B, steps * I], 0 behind a series' end
-            rows = np.zeros((len(examples), steps, self.width), np.float32)
-            for row, example in zip(rows, examples, strict=True):
-                inputs = self.inputs(example.values[:steps])
-                row[: len(inputs)] = inputs
-            return torch.from_numpy(rows).flatten(1)
+        def fixed(examples: Sequence[Series]) -> Tensor:  # [B, steps * I]
+            return first_steps([self.inputs(example.values) for example in examples], steps)
 
-        standard = nn.Sequential(
-            nn.Linear(steps * self.width, WINDOW_HIDDEN), nn.Tanh(), nn.Linear(WINDOW_HIDDEN, self.outputs)
-        )
         if self.target:
-            blind = torch.zeros(1, 1)  # the mean
-            linear = Ridge().fit(averages(train), targets)
-            loss = _squared_error
+            names, blind = (
+                ("mean", "linear_on_averages"),
+                torch.zeros(1, 1),
+            )  # the mean, on the target's scale
         else:
-            blind = torch.bincount(targets, minlength=self.outputs).float().log()[None]
-            linear = LogisticRegression(max_iter=1000).fit(averages(train), targets)
-            loss = F.cross_entropy
-        train_classifier(standard, first_steps(train), targets, epochs=WINDOW_EPOCHS, batch=50, loss=loss)
-
-        def from_averages(examples: Sequence[Series]) -> Tensor:
-            found = torch.from_numpy(linear.predict(averages(examples)))
-            return found[:, None] if self.target else F.one_hot(found, self.outputs).float()
-
-        def from_first_steps(examples: Sequence[Series]) -> Tensor:
-            with torch.no_grad():
-                return standard(first_steps(examples))
-
+            names, blind = ("majority", "logistic_on_averages"), torch.bincount(targets).float().log()[None]
+        linear = train_linear(averages(train), targets)
+        train_classifier(network, fixed(train), targets, epochs=WINDOW_EPOCHS, batch=50, loss=self._loss)
         return {
-            "mean" if self.target else "majority": lambda examples: self._answers(
-                blind.expand(len(examples), -1)
-            ),
-            "linear_on_averages" if self.target else "logistic_on_averages": lambda examples: self._answers(
-                from_averages(examples)
-            ),
-            "standard_network": lambda examples: self._answers(from_first_steps(examples)),
+            names[0]: lambda examples: self._answers(blind.expand(len(examples), -1)),
+            names[1]: lambda examples: self._answers(linear(averages(examples))),
+            "standard_network": lambda examples: self._answers(network(fixed(examples)).detach()),
         }
 
     @contextmanager
@@ -443,10 +424,6 @@ class _Stream:
 def _number(series: Series) -> float:
     assert isinstance(series.answer, float), "a label where numbers are to be predicted"
     return series.answer
-
-
-def _squared_error(scores: Tensor, targets: Tensor) -> Tensor:
-    return F.mse_loss(scores[:, 0], targets)
 
 
 TASK = SeriesTask

@@ -263,7 +263,8 @@ def test_missing_and_infinite_values_stop_everything() -> None:
     assert str(caught.value) == (
         "f:1: found 2 missing and 2 infinite values in 2 of 3 series, this the first: "
         "1 missing and 1 infinite values in x, 1 missing and 1 infinite values in y\n"
-        "  expected finite numbers\n  choose --missing mark, which shows the network where they are, or drop, which leaves these out"
+        "  expected finite numbers\n"
+        "  choose --missing mark, which shows the network where they are, or drop, which leaves these out"
     )
 
 

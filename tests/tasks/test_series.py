@@ -160,7 +160,7 @@ def test_faults_of_other_files(tmp_path: Path) -> None:
         task.check(other)
     assert task.questions(str(tmp_path / "z.csv"))[0].values.tolist() == [[2, 1]]  # found by their names
     assert len({task.key(e) for e in examples}) == len(examples)
-    with pytest.raises(DataError, match="found one label, 'k', in all series"):
+    with pytest.raises(DataError, match="found one label only: 'k'"):
         fresh(table(tmp_path / "k.csv", [("a", [[1, 2]], "k"), ("b", [[1, 2]], "k")]))
 
 

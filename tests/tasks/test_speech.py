@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elman import training
+from elman.data import frames
 from elman.data.frames import HOP_MS
 from elman.data.recordings import Recording, read_recording
 from elman.data.source import DataError
@@ -38,15 +39,15 @@ def tiny(**more: Any) -> SpeechSettings:
     return made
 
 
-def write(folder: Path, texts: Sequence[str], kind: str = "npy", frames: int = 60) -> Path:
+def write(folder: Path, texts: Sequence[str], kind: str = "npy", length: int = 60) -> Path:
     """A manifest of recordings of noise."""
     chance = np.random.default_rng(0)
     rows = ["path\ttext\tspeaker"]
     for i, text in enumerate(texts):
         if kind == "npy":
-            np.save(folder / f"{i}.npy", chance.normal(i, 1 + i, (frames + i, 4)).astype(np.float32))
+            np.save(folder / f"{i}.npy", chance.normal(i, 1 + i, (length + i, 4)).astype(np.float32))
         else:
-            soundfile.write(folder / f"{i}.wav", chance.normal(0, 0.1, (frames + i) * 160), RATE_HZ)
+            soundfile.write(folder / f"{i}.wav", chance.normal(0, 0.1, (length + i) * 160), RATE_HZ)
         rows.append(f"{i}.{kind}\t{text}\ts{i % 2}")
     path = folder / "train.tsv"
     path.write_text("".join(row + "\n" for row in rows), encoding="utf-8")
@@ -93,7 +94,7 @@ def test_edits_are_a_distance(a: str, b: str, c: str) -> None:
 
 
 def test_a_text_that_is_too_long_is_found_before_training(tmp_path: Path) -> None:
-    path = write(tmp_path, ["ab", "aabb", "abcabc"], frames=15)
+    path = write(tmp_path, ["ab", "aabb", "abcabc"], length=15)
     with pytest.raises(DataError) as caught:
         training.train("speech", path, out=tmp_path / "run", **TINY)
     assert str(caught.value) == (
@@ -274,19 +275,21 @@ def test_a_long_recording_is_heard_piece_by_piece(
 ) -> None:
     """One way it is the whole; both ways nearly, for a window knows only its margins."""
     task, model, _ = learned(write(tmp_path, TEXTS, "wav"), one_way=one_way, beam=1)
-    for parameter in model.parameters():
-        torch.nn.init.normal_(parameter, std=0.5)
-    path = tmp_path / "long.wav"
-    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8 * RATE_HZ), RATE_HZ)
+    path, chance = tmp_path / "long.wav", np.random.default_rng(0)
+    loudness = chance.uniform(0, 0.3, 80).repeat(RATE_HZ // 10)
+    soundfile.write(path, loudness * chance.normal(0, 1, len(loudness)), RATE_HZ)
+    monkeypatch.setattr(
+        frames, "PRIOR_FRAMES", 10**6
+    )  # or each window would be normalised a little otherwise
     (whole,) = task.answers(model, [read_recording(path, 100)])
     monkeypatch.setattr(speech, "WINDOW_S", 2.0)
     monkeypatch.setattr(speech, "MARGIN_S", 0.5)
     (pieces,) = task.answers(model, [read_recording(path, 5)])
-    assert len(whole) > 30
+    assert len(whole) > 20
     if one_way:
         assert pieces == whole
     else:
-        assert edits(pieces, whole) < 0.2 * len(whole)
+        assert edits(pieces, whole) < 0.1 * len(whole)
 
 
 def test_recordings_folders_and_manifests_are_answered(tmp_path: Path) -> None:
