@@ -13,7 +13,6 @@ from matplotlib.ticker import MaxNLocator
 from elman.storage import write_whole
 from elman.tasks.task import Heatmap
 
-
 WIDEST = 60  # inches that the cells of a picture take, at most
 
 

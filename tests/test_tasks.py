@@ -111,7 +111,7 @@ CASES = {
         empty="found an empty text\n  expected a sentence\n  type one",
         least=5.0,
         perfect=99.99,
-        settings={"batch_steps": 100, "size": 16, "hidden": 32, "learning_rate": 0.02, "epochs": 25},
+        settings={"batch_steps": 100, "size": 24, "hidden": 48, "learning_rate": 0.02, "epochs": 25},
         counts_targets=True,
         reads_back=False,
         by_heart=0.15,  # smoothed targets keep some loss
@@ -133,7 +133,14 @@ CASES = {
         empty="found a text without a path\n  expected the path of a recording\n  type one",
         least=0.7,
         perfect=0.0,
-        settings={"batch_steps": 200, "epochs": 12, "learning_rate": 0.01, "beam": 2},
+        settings={
+            "batch_steps": 60,
+            "epochs": 25,
+            "learning_rate": 0.01,
+            "beam": 2,
+            "stack": 8,
+            "patience": 50,
+        },
         weight=lambda recording: len(recording.answer),
         reads_back=False,
     ),
@@ -483,7 +490,7 @@ def test_vectors_start_the_embedding(sentences: Sequence[Any], tmp_path: Path) -
     plain, task = NER.learn(sentences, tiny()), NER.learn(sentences, tiny(vectors=str(path)))
     assert "zyzzyva" not in plain.words
     assert len(task.words) == len(plain.words) + 1
-    weight = tagger(task).word.weight
+    weight = tagger(task).word.embedding.weight
     rows = dict(
         zip(("known", "new"), weight[task.words.numbers([known.lower(), "zyzzyva"])].tolist(), strict=True)
     )

@@ -170,7 +170,7 @@ def tune_of(piece: Steps, grid: int) -> Tune:
 
 
 def chords_of(tune: Tune) -> Steps:
-    """Return the pitches that sound at the beginning of each quarter note; those that no piano has are left out.
+    """Return the pitches that sound as each quarter note begins; those that no piano has are left out.
 
     >>> chords_of(tune_of(((60, 64), (), (60,)), 12))
     ((60, 64), (), (60,))

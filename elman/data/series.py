@@ -83,6 +83,18 @@ def numbered(count: int) -> tuple[str, ...]:
     return tuple(str(i + 1) for i in range(count))
 
 
+def check_channels(series: Series, channels: tuple[str, ...]) -> None:
+    """Raise DataError for other channels than these; where either have numbers for names, these count."""
+    unnamed = numbered(len(channels))
+    if series.channels not in (channels, unnamed) and channels != numbered(len(series.channels)):
+        raise DataError(
+            series.place,
+            f"{counted(len(series.channels), 'channel')}: {', '.join(series.channels)}",
+            f"{len(channels):,}, as in training: {', '.join(channels)}",
+            "give the same channels in the same order (--channels names columns of a CSV)",
+        )
+
+
 def settle(file: SeriesFile, policy: str) -> SeriesFile:
     """Do what the policy says where values are missing or infinite.
 

@@ -4,9 +4,9 @@ Letter: T bases of a sequence.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta, read_fasta
 from elman.data.source import DataError, counted
@@ -94,11 +94,18 @@ def frames(bases: np.ndarray) -> np.ndarray:
     Returns:
         [T, INPUTS]
     """
-    padded = np.pad(bases, ((WINDOW // 2, WINDOW // 2), (0, 0)))
-    seen = sliding_window_view(padded, WINDOW, axis=0).reshape(len(bases), -1)
-    place = np.arange(len(bases))
+    outside = np.zeros((WINDOW // 2, len(BASES)), dtype=np.float32)
+    padded = np.concatenate((outside, bases, outside))
+    seen = padded[np.arange(len(bases))[:, None] + np.arange(WINDOW)]  # [T, WINDOW, 4]
+    return np.concatenate((seen.reshape(len(bases), -1), _waves(len(bases))), 1)
+
+
+@lru_cache(maxsize=128)  # sequences of one length come in droves
+def _waves(length: int) -> np.ndarray:
+    """Return the sines and cosines of the distance of each base from the begin and from the end."""
+    place = np.arange(length)
     turns = 2 * np.pi * np.stack((place, place[::-1]))[..., None] / WAVES  # [2, T, waves]
-    return np.concatenate((seen, *np.sin(turns), *np.cos(turns)), 1, dtype=np.float32)
+    return np.concatenate((*np.sin(turns), *np.cos(turns)), 1, dtype=np.float32)
 
 
 def numbered(strand: Strand) -> np.ndarray:

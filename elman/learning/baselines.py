@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -245,8 +245,8 @@ def regression_scores(gold: Sequence[float], predicted: Sequence[float]) -> dict
     """Score one number an example.
 
     Returns:
-        {"metric": "rmse", "value", "mae", "signature"}: the root of the mean squared error and the mean of the
-        absolute one, both in the unit of the numbers.
+        {"metric": "rmse", "value", "mae", "signature"}: the root of the mean squared error and the mean of
+        the absolute one, both in the unit of the numbers.
 
     >>> regression_scores([0.0, 0.0], [3.0, 5.0])["mae"]
     4.0

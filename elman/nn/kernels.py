@@ -244,10 +244,10 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
 
 
 try:  # a quick way into `Stream.step`, which is built where Python's headers are
-    from elman.nn import _ready_step  # pyright: ignore[reportAttributeAccessIssue]
+    from elman.nn._ready_step import step as _step  # pyright: ignore[reportMissingImports]
 except ImportError:
-    _ready_step = None
-ready_step: Any = _ready_step and _ready_step.step
+    _step = None
+ready_step: Any = _step
 
 _said: set[str] = set()
 

@@ -14,7 +14,7 @@ INPUT_DROPOUT = 0.1  # of the keys that are read
 
 
 class Pianist(nn.Module):
-    """One-to-many, where what comes next is any of K keys, each by itself (Boulanger-Lewandowski et al. 2012).
+    """One-to-many, where any of K keys may come next, each by itself (Boulanger-Lewandowski et al. 2012).
 
     Args:
         keys: K, which stand first in an input.
@@ -55,7 +55,7 @@ class Pianist(nn.Module):
         return loss.sum(1), state
 
     def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Return scores (logits) of the keys that come next, [B, K], behind one more input [B, I], and the state."""
+        """Return scores (logits) of the keys to come, [B, K], behind one more input [B, I], and the state."""
         outputs, state = self.layers.step(self.embedding(x), state)
         return self._scores(outputs.double()), state
 

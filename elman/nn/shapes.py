@@ -84,7 +84,7 @@ class ManyToOne(nn.Module):
         self.output = nn.Linear(2 * layers.output_size * layers.num_directions, outputs)
 
     def forward(self, x: PackedSequence) -> Tensor:
-        """Return scores [B, K] of packed sequences [N, I], in the order in which they were given to `pack`."""
+        """Return scores [B, K] of packed sequences [N, I], in the order in which they were packed."""
         outputs, _ = self.layers(x)
         sequence = _sequence_of_step(x)
         index = sequence[:, None].expand_as(outputs.data)
@@ -94,7 +94,7 @@ class ManyToOne(nn.Module):
         return self.output(F.dropout(torch.cat((largest, mean), 1), self.dropout, self.training))
 
     def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Return scores [B, K] of the sequences so far, behind one more step [B, I] of each, and the state."""
+        """Return scores [B, K] behind one more step [B, I] of each sequence, and the state."""
         inner, largest, total, steps = state or (None, None, 0.0, 0)
         outputs, inner = self.layers.step(x, inner)
         largest = outputs if largest is None else torch.maximum(largest, outputs)

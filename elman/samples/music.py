@@ -1,8 +1,8 @@
 """Sample data of the music task: melodies by rule, as MIDI.
 
-A melody has four phrases, A B A C: the first phrase comes back note for note, so that who remembers it knows
-half of what follows. Each phrase is two bars of four quarter notes, walks over a scale in small steps, and the
-last phrase ends on the keynote. A chord of three notes lies under each bar.
+A melody has four phrases, A B A C: the first comes back note for note, so that who remembers it knows the
+third. Each phrase is two bars of four quarter notes and walks over a scale in small steps; the last one ends
+on the keynote. A chord of three notes lies under each bar.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ STEPS = (-2, -1, -1, 1, 1, 2)  # of a melody, in degrees
 
 
 def write(folder: Path, seed: int = 0) -> list[Path]:
-    """Write the folders train, dev and test of MIDI files into `folder`, made where absent; return their paths.
+    """Write folders train, dev and test of MIDI files into `folder`, made where absent; return their paths.
 
     Equal seeds give equal bytes. Raises MissingError where symusic is not installed.
     """
@@ -40,7 +40,7 @@ def melody(chance: Random) -> Tune:
     scale = SCALES[chance.choice(list(SCALES))]
     keynote = chance.randint(57, 67)
     phrases = [_phrase(chance, 0), _phrase(chance, chance.choice((2, 4))), _phrase(chance, 0)]
-    phrases = [phrases[0], phrases[1], phrases[0], phrases[2][:-1] + [(phrases[2][-1][0], 0)]]
+    phrases = [phrases[0], phrases[1], phrases[0], [*phrases[2][:-1], (phrases[2][-1][0], 0)]]
     notes = []
     for number, phrase in enumerate(phrases):
         now = number * 2 * BAR * GRID

@@ -1,9 +1,9 @@
 """Sample data for translation: how many of what, from words of three languages into digits.
 
 "twenty-four apples and ninety-seven pears", "vierundzwanzig Äpfel und siebenundneunzig Birnen" and
-"vingt-quatre pommes et quatre-vingt-dix-sept poires" are all "24 apple, 97 pear". What a word is worth depends
-on those beside it: German says the ones before the tens, and in French four twenties, ten and seven are 97. A
-dictionary that turns each word into another can only know numbers that are one word.
+"vingt-quatre pommes et quatre-vingt-dix-sept poires" are all "24 apple, 97 pear". What a word is worth
+depends on those beside it: German says the ones before the tens, and in French four twenties, ten and seven
+are 97. A dictionary that turns each word into another can only know numbers that are one word.
 """
 
 from pathlib import Path

@@ -1,9 +1,9 @@
 """Music: how likely is a piece, and how does it go on?
 
 One-to-many. MIDI files are read as events, JSON lists as the keys of a piano that sound at each step (see
-`elman.tasks.playing`); each event, or each step's keys, is predicted from all before it, and what was said last
-goes in at the next step. In training most pieces are moved up or down by some semitones, and the network is told
-by how many: from a piece in one key it learns what holds in all, and still knows which key is usual.
+`elman.tasks.playing`); each event, or each step's keys, is predicted from all before it, and what was said
+last goes in at the next step. In training most pieces are moved up or down by some semitones, and the network
+is told by how many: from a piece in one key it learns what holds in all, and still knows which key is usual.
 
 Letters: N real steps of a batch.
 """

@@ -50,7 +50,7 @@ class Tagger(WordTagger):
     highest F1: where entities are rare or unsure, a network that dares more finds more than it gets wrong.
 
     Args:
-        word_counts: [dictionary], word_size, characters: see `WordTagger`.
+        word_counts: [dictionary], sizes, characters: see `WordTagger`.
         legal: [K+1, K+1] which tag may follow which (see `CRF`).
         settings: the user's.
     """
@@ -58,9 +58,14 @@ class Tagger(WordTagger):
     eagerness: Tensor
 
     def __init__(
-        self, word_counts: Tensor, word_size: int, characters: int, legal: Tensor, settings: Settings
+        self,
+        word_counts: Tensor,
+        sizes: Mapping[str, Any],
+        characters: int,
+        legal: Tensor,
+        settings: Settings,
     ) -> None:
-        super().__init__(word_counts, word_size, characters, len(legal) - 1, settings)
+        super().__init__(word_counts, sizes, characters, len(legal) - 1, settings)
         self.register_buffer("eagerness", torch.zeros(()))
         self.crf = CRF(legal)
 
@@ -147,11 +152,11 @@ class NER(WordTask):
         return shown + told["text"][position:]
 
     def model(self) -> Tagger:
-        """Return a new network; its word embedding starts from --vectors where these have the word."""
+        """Return a new network, which starts from what --vectors or --init has of its words."""
         ends: list[str | None] = [*self.tags, None]
         legal = torch.tensor([[may_follow(before, after, "IOBES") for after in ends] for before in ends])
-        model = Tagger(self.word_counts(), self.word_size, len(self.characters), legal, self.settings)
-        self.start_from_vectors(model.word)
+        model = Tagger(self.word_counts(), self.sizes, len(self.characters), legal, self.settings)
+        self.start(model.word)
         return model
 
     def loss(self, model: Tagger, batch: Batch) -> Tensor:

@@ -1,6 +1,6 @@
 """Two ways of writing music as a sequence: event by event, and the keys that sound at each step.
 
-Each turns a piece into inputs and targets, one step apart; has a network; speaks; and has plain models to compare.
+Each turns a piece into inputs and targets, one step apart, and has a network that speaks beside plain models.
 
 Letters: N steps, K symbols or keys, B sequences.
 """
@@ -99,7 +99,7 @@ class EventByEvent(Playing):
     def speak(
         self, model: OneToMany, count: int, sampling: Sampling, prime: Piece | None, longest: int
     ) -> list[Tune]:
-        """Draw events, of which only those are drawn that may follow; to the end, or for as long as was asked."""
+        """Draw events, only those that may follow; to the end, or for as long as was asked."""
         said = [[] if prime is None else self.sequence(prime)[1][:-1].tolist() for _ in range(count)]
         last, state = torch.tensor([self.events.begin()] * count), None
         if prime is not None and said[0]:
@@ -161,7 +161,7 @@ class KeysByStep(Playing):
     unit = "step"
 
     def sequence(self, piece: Piece, move: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Return [N, I] the keys of the step before, whether there is none, and the move; [N, K] those to come."""
+        """Return [N, I] keys of the step before, whether there is none, and the move; [N, K] keys to come."""
         targets = roll(piece if not isinstance(piece, Tune) else chords_of(piece), move)
         inputs = np.zeros((len(targets), KEYS + self._others), np.float32)
         inputs[1:, :KEYS] = targets[:-1]
@@ -200,7 +200,7 @@ class KeysByStep(Playing):
         return [tune_of(steps_of(keys), self.grid) for keys in np.concatenate(said, 1)]
 
     def baselines(self, train: Sequence[Piece]) -> dict[str, Method]:
-        """Count how often each key sounds, and behind itself; train a standard network on the last few steps."""
+        """Count how often each key sounds, and behind itself; train a standard network on the last steps."""
         targets = [self.sequence(piece)[1] for piece in train]
         after = np.concatenate(targets)
         before = np.concatenate([self.sequence(piece)[0][:, :KEYS] for piece in train])

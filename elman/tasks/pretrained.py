@@ -9,7 +9,7 @@ Letters: N real steps of a batch, B sequences of it, I size of an embedding, H h
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.source import DataError, counted
-from elman.data.units import END, Units
+from elman.data.units import END, Unit, Units
 from elman.nn.layers import LAYERS
 from elman.storage import DamagedError, read_json, read_tensors
 
@@ -30,10 +30,14 @@ SIZES = ("cell", "size", "hidden", "layers")
 class Reader(nn.Module):
     """Units as vectors: the embedding of each and, where a language model lies below, its state beside it.
 
+    A text begins where a line ended: `begin` is the embedding of that.
+
     Args:
         symbols: size of the dictionary.
         sizes: "size" I of the embedding, and those of the language model, if any; see `Pretrained.sizes`.
     """
+
+    begin: Tensor
 
     def __init__(self, symbols: int, sizes: Mapping[str, Any]) -> None:
         super().__init__()
@@ -42,6 +46,7 @@ class Reader(nn.Module):
         self.layers, self.output_size = None, sizes["size"]
         if "layers" in sizes:
             self.layers = LAYERS[sizes["cell"]](sizes["size"], sizes["hidden"], num_layers=sizes["layers"])
+            self.register_buffer("begin", torch.zeros(sizes["size"]))
             self.output_size += sizes["hidden"]
 
     def forward(self, numbers: Tensor, like: PackedSequence) -> Tensor:
@@ -49,8 +54,7 @@ class Reader(nn.Module):
         embedded = self.embedding(numbers)
         if self.layers is None:
             return embedded
-        begin = numbers.new_full((1, int(like.batch_sizes[0])), END)  # a text begins where a line ended
-        _, state = self.layers(self.embedding(begin))
+        _, state = self.layers(self.begin.expand(1, int(like.batch_sizes[0]), -1))
         outputs, _ = self.layers(PackedSequence(embedded, *like[1:]), state)
         return torch.cat((embedded, outputs.data), 1)
 
@@ -74,8 +78,11 @@ class Pretrained:
     weights: Mapping[str, Tensor]
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Pretrained":
-        """Read the run of a language model. Raises DataError where there is none, DamagedError."""
+    def load(cls, folder: str | Path, unit: Unit | None = None) -> "Pretrained":
+        """Read the run of a language model, of this unit if it matters.
+
+        Raises DataError where there is none, DamagedError.
+        """
         run, model = files = [Path(folder) / name for name in FILES]
         expected, remedy = "the run of a language model", "train one: elman train language --out RUN"
         for file in files:
@@ -84,6 +91,13 @@ class Pretrained:
         facts = read_json(run)
         if facts.get("task") != "language":
             raise DataError(str(folder), f"a run of the task {facts.get('task')!r}", expected, remedy)
+        if unit and facts["settings"]["unit"] != unit:
+            raise DataError(
+                str(folder),
+                f"a language model of {facts['settings']['unit']}s",
+                f"one of {unit}s",
+                f"train one: elman train language --unit {unit} --out RUN",
+            )
         weights, _ = read_tensors(model)
         try:
             sizes = {name: facts["settings"][name] for name in SIZES}
@@ -103,18 +117,25 @@ class Pretrained:
         counts = Counter(unit for text in texts for unit in self.units.split(text))
         return self.units.extended((unit for unit, _ in counts.most_common()), largest)
 
-    def describe(self, symbols: Sequence[str]) -> str:
-        """One line for the user: what is taken over, and what is new."""
-        known = len({*symbols} & {*self.units.symbols})
+    def describe(self, symbols: Sequence[str], normal: Callable[[str], str] = str) -> str:
+        """One line for the user: what is taken over, and what is new; see `start`."""
+        known = len({*symbols} & {*map(normal, self.units.symbols)})
         layers = counted(self.sizes["layers"], f"{self.sizes['cell']} layer")
         return (
             f"starts from a language model: {layers} of {self.sizes['hidden']}, "
             f"{known:,} of the {counted(len(symbols), self.units.kind)} known to it"
         )
 
-    def start(self, reader: Reader, symbols: Sequence[str]) -> None:
-        """Give a reader of these symbols the weights; a symbol that is new starts from the mean of all."""
-        number = {symbol: i for i, symbol in enumerate(self.units.symbols)}
+    def start(self, reader: Reader, symbols: Sequence[str], normal: Callable[[str], str] = str) -> None:
+        """Give a reader the weights; a symbol that is new starts from the mean of all.
+
+        Args:
+            reader: of the task.
+            symbols: its dictionary.
+            normal: how the dictionary writes a unit of the language model; of those that it writes alike, the
+                first counts, which is the most frequent.
+        """
+        number = {normal(symbol): i for i, symbol in reversed([*enumerate(self.units.symbols)])}
         weight = self.weights["embedding.weight"]
         with torch.no_grad():
             reader.embedding.weight.copy_(weight.mean(0))
@@ -122,5 +143,6 @@ class Pretrained:
                 if symbol in number:
                     reader.embedding.weight[i] = weight[number[symbol]]
             assert reader.layers is not None
+            reader.begin.copy_(weight[END])
             for name, parameter in reader.layers.named_parameters():
                 parameter.copy_(self.weights[f"layers.{name}"])

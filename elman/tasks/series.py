@@ -22,11 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
+from elman.data import series as data
 from elman.data.batch import pack
-from elman.data.series import POLICIES, Scale, Series, SeriesFile, Wanted, hold, numbered, settle, values_of
+from elman.data.series import Scale, Series, SeriesFile, Wanted, hold, numbered
 from elman.data.series_formats import answers_beside, format_of, read_series
-from elman.data.source import DataError, counted, read_lines
+from elman.data.source import DataError, read_lines
 from elman.learning.baselines import first_steps, train_classifier, train_linear
+from elman.learning.calibration import best_temperature
 from elman.learning.metrics import classification_scores, confusion, regression_scores
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne
@@ -37,7 +39,6 @@ from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, optio
 WINDOW_HIDDEN = 100  # of the standard network
 WINDOW_EPOCHS = 60
 TIE = 1e-6  # of the log loss: less than one example more that is right
-TEMPERATURES = np.geomspace(0.5, 4, 25)  # those that are tried
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class SeriesSettings(Settings):
     target: str | None = option(None, "column of numbers to predict instead of labels (any name for .ts)")
     series: str = option("series", "column that says to which series a row belongs, in CSV")
     channels: str | None = option(None, "columns that are channels, parted by commas [all others], in CSV")
-    missing: str = option("stop", "what to do about missing and infinite values", POLICIES)
+    missing: str = option("stop", "what to do about missing and infinite values", data.POLICIES)
     one_way: bool = option(False, "read from left to right only, so that the run can stream")
     noise: float = option(0.3, "standard deviation of the noise in training, as a share of the channel's")
     hidden: int = option(100, "size of the hidden state, in each direction")
@@ -140,7 +141,7 @@ class SeriesTask(Task):
     @classmethod
     def read(cls, path: str, settings: SeriesSettings, *, skip_bad: bool = False) -> Reading:
         """Read a file, and settle what is missing in it."""
-        file = settle(read_series(path, settings.wanted, skip_bad=skip_bad), settings.missing)
+        file = data.settle(read_series(path, settings.wanted, skip_bad=skip_bad), settings.missing)
         return Reading(path, file.series, file.describe())
 
     @classmethod
@@ -173,13 +174,10 @@ class SeriesTask(Task):
 
     def facts(self) -> dict[str, Any]:
         """Return the channels, their scale, and the labels or the scale of the target."""
-        return {
-            "channels": self.channels,
-            "scale": [self.scale.mean, self.scale.deviation],
-            "labels": self.labels,
-            "target": self.target and [self.target.mean, self.target.deviation],
-            "marked": self.marked,
-        }
+        target = self.target and [self.target.mean, self.target.deviation]
+        scale = [self.scale.mean, self.scale.deviation]
+        facts = {"channels": self.channels, "scale": scale, "labels": self.labels, "target": target}
+        return {**facts, "marked": self.marked}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SeriesSettings) -> "SeriesTask":
@@ -190,19 +188,9 @@ class SeriesTask(Task):
     def check(self, examples: Sequence[Series]) -> None:
         """Raise DataError at other channels than those of the training file, or an unknown label."""
         for series in examples:
-            self._check_channels(series)
+            data.check_channels(series, self.channels)
             if self.labels:
                 check_label(str(series.answer), series.place, self.labels)
-
-    def _check_channels(self, series: Series) -> None:
-        same = series.channels in (self.channels, numbered(len(self.channels)))
-        if not same and self.channels != numbered(len(series.channels)):
-            raise DataError(
-                series.place,
-                f"{counted(len(series.channels), 'channel')}: {', '.join(series.channels)}",
-                f"{len(self.channels):,}, as in training: {', '.join(self.channels)}",
-                "give the same channels in the same order (--channels names columns of a CSV)",
-            )
 
     def key(self, example: Series) -> Hashable:
         """Return what tells its values from others."""
@@ -212,13 +200,10 @@ class SeriesTask(Task):
         """Read values as a line of .ts has them: "1,2,3:4,5,6" is two channels at three steps."""
         if not text.strip():
             raise DataError("input", "a text without a value", "a series such as 1,2,3:4,5,6", "type one")
-        return self._typed(values_of(text, "input"))
+        return self.typed(data.values_of(text, "input"))
 
-    def step_of(self, x: Sequence[float]) -> Series:
-        """Turn the values of one step into a series. Raises DataError."""
-        return self._typed(np.array([x], dtype=np.float32))
-
-    def _typed(self, values: np.ndarray) -> Series:
+    def typed(self, values: np.ndarray) -> Series:
+        """Make a series of values [T, C] that came without a file. Raises DataError."""
         series = Series(values, numbered(values.shape[1]), None, "input", "input")
         return self._answerable([series], "input")[0]
 
@@ -239,9 +224,9 @@ class SeriesTask(Task):
     def _answerable(self, series: Sequence[Series], path: str) -> list[Series]:
         """Refuse what no answer could be given to."""
         policy = "mark" if self.settings.missing == "mark" else "stop"
-        kept = settle(SeriesFile(path, tuple(series)), policy).series
+        kept = data.settle(SeriesFile(path, tuple(series)), policy).series
         for one in kept:
-            self._check_channels(one)
+            data.check_channels(one, self.channels)
         return list(kept)
 
     def tell(self, example: Series, answer: Verdict | float, text: str | None = None) -> dict[str, Any]:
@@ -249,15 +234,10 @@ class SeriesTask(Task):
         told: dict[str, Any] = {"series": example.name if text is None else text}
         if not isinstance(answer, Verdict):
             return {**told, "value": answer}
-        probabilities = {
-            label: round(p, 4) for label, p in zip(self.labels, answer.probabilities, strict=True)
-        }
-        return {
-            **told,
-            "label": answer.label,
-            "confidence": probabilities[answer.label],
-            "probabilities": probabilities,
-        }
+        rounded = (round(p, 4) for p in answer.probabilities)
+        probabilities = dict(zip(self.labels, rounded, strict=True))
+        told |= {"label": answer.label, "confidence": probabilities[answer.label]}
+        return {**told, "probabilities": probabilities}
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and its probability, or the number."""
@@ -329,16 +309,14 @@ class SeriesTask(Task):
         best = scores.argmax(1).tolist()
         return [Verdict(self.labels[i], tuple(row)) for i, row in zip(best, rows, strict=True)]
 
-    def calibrate(self, model: Reader, examples: Sequence[Series]) -> None:
-        """Choose the temperature under which dev is most likely (Guo et al. 2017, "On calibration ...")."""
-        if self.target:
-            return
-        with torch.no_grad():
-            batches = [self.batch([example], answers=True) for example in examples]
-            scores = torch.cat([model(batch) for batch in batches]).double()
-        gold = torch.cat([batch.targets for batch in batches if batch.targets is not None])
-        best = min(TEMPERATURES, key=lambda t: F.cross_entropy(scores / t, gold).item())
-        model.temperature.fill_(best)
+    def calibrate(self, model: Reader, examples: Sequence[Series]) -> str | None:
+        """Choose the temperature under which the labels of dev are most likely."""
+        targets = self.batch(examples, answers=True).targets
+        if self.target or targets is None:
+            return None
+        scores = torch.tensor([answer.probabilities for answer in self.answers(model, examples)]).log()
+        model.temperature.fill_(best_temperature(scores, targets))
+        return f"temperature {model.temperature.item():.2f}, under which dev is most likely"
 
     def score(self, model: Reader, examples: Sequence[Series]) -> float:
         """Return the metric's value; of equal ones, the one with less log loss is a little better."""
@@ -412,7 +390,7 @@ class _Stream:
 
     def step(self, x: Sequence[float]) -> dict[str, Any]:
         """Take the values of the C channels, and answer as `tell` does. Raises DataError."""
-        series = self._task.step_of(x)
+        series = self._task.typed(np.array([x], dtype=np.float32))
         inputs = self._task.inputs(series.values, self._held)
         self._held = inputs[-1, : len(self._task.channels)]
         with torch.no_grad():

@@ -207,11 +207,11 @@ class Tagging(WordTask):
         return "".join(f"{row}\n" for row in told["rows"])
 
     def model(self) -> WordTagger:
-        """Return a new network; its word embedding starts from --vectors where these have the word."""
+        """Return a new network, which starts from what --vectors or --init has of its words."""
         model = WordTagger(
-            self.word_counts(), self.word_size, len(self.characters), len(self.tags), self.settings
+            self.word_counts(), self.sizes, len(self.characters), len(self.tags), self.settings
         )
-        self.start_from_vectors(model.word)
+        self.start(model.word)
         return model
 
     def loss(self, model: WordTagger, batch: Batch) -> Tensor:

@@ -255,7 +255,7 @@ class Task(ABC):
         return {}
 
     def calibrate(self, model: Any, examples: Sequence[Any]) -> str | None:
-        """Set in the model what is chosen after training, on the dev examples; say what the user should know."""
+        """Set in the model what is chosen after training, on dev; say what the user should know."""
         return None
 
     @abstractmethod
@@ -277,7 +277,7 @@ class Task(ABC):
         raise CannotError(f"the task {self.name} has nothing to generate; language and music do")
 
     def media(self, told: Mapping[str, Any], path: Path) -> bytes | None:
-        """Return what a file of this name holds that plays what was generated; None where it is told in text."""
+        """Return what a file of this name holds that plays what was told; None where text says it."""
         return None
 
     def picture(self, model: Any, example: Any) -> Heatmap:

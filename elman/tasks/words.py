@@ -7,6 +7,7 @@ layers in both directions read the sentence, and a linear layer scores the tags 
 Letters: N real steps (words) of a batch, M distinct words of it, K tags.
 """
 
+import math
 import re
 from abc import abstractmethod
 from collections import Counter
@@ -28,6 +29,7 @@ from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import train_classifier, windows
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, OneToOne
+from elman.tasks.pretrained import Pretrained, Reader
 from elman.tasks.task import Settings, Task, option
 
 WORD_SIZE = 100  # of a word's embedding, unless --vectors brings another
@@ -42,12 +44,13 @@ class WordSettings(Settings):
     """Settings of the tasks that tag words."""
 
     vectors: str | None = option(None, "text file of word vectors (GloVe, word2vec, fastText) to start from")
+    init: str | None = option(None, "run of a language model of words to start from")
     min_count: int = option(1, "words seen less often in training are unknown")
     largest: int = option(50_000, "largest size of the dictionary")
 
     def files(self) -> dict[str, Path]:
-        """Return the word vectors, if any."""
-        return {"vectors": Path(self.vectors)} if self.vectors else {}
+        """Return the word vectors or the language model, if any."""
+        return {"vectors": Path(self.vectors)} if self.vectors else Pretrained.files(self.init)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,6 +59,8 @@ class WordSettings(Settings):
                 "min_count must be at least 1 and largest at least 3, "
                 f"got {self.min_count} and {self.largest}"
             )
+        if self.vectors and self.init:
+            raise ValueError("vectors and init are both what the words start from; give one of them")
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,7 @@ class WordTagger(nn.Module):
     Args:
         word_counts: [dictionary] how often each word was seen in training: a rare one is more often read as
             the unknown in training, so that the unknown is learned too.
-        word_size: width of a word's embedding.
+        sizes: of what reads the words; see `Reader`.
         characters: size of the dictionary of characters.
         tags: K.
         settings: the user's.
@@ -89,17 +94,16 @@ class WordTagger(nn.Module):
     word_counts: Tensor
 
     def __init__(
-        self, word_counts: Tensor, word_size: int, characters: int, tags: int, settings: Settings
+        self, word_counts: Tensor, sizes: Mapping[str, Any], characters: int, tags: int, settings: Settings
     ) -> None:
         super().__init__()
         layer = LAYERS[settings.cell]
         self.register_buffer("word_counts", word_counts)
-        self.word = nn.Embedding(len(word_counts), word_size, padding_idx=PADDING)
-        nn.init.normal_(self.word.weight, std=0.3)
+        self.word = Reader(len(word_counts), sizes)
         self.character = nn.Embedding(characters, CHARACTER_SIZE, padding_idx=PADDING)
         self.speller = layer(CHARACTER_SIZE, SPELLING_SIZE, bidirectional=True)
         layers = layer(
-            word_size + 2 * SPELLING_SIZE,
+            self.word.output_size + 2 * SPELLING_SIZE,
             settings.hidden,
             num_layers=settings.layers,
             dropout=settings.dropout if settings.layers > 1 else 0.0,
@@ -117,7 +121,7 @@ class WordTagger(nn.Module):
         _, state = self.speller(characters)
         last = state[0] if isinstance(state, tuple) else state  # [2, M, SPELLING_SIZE]
         spelling = torch.cat((last[0], last[1]), 1)[batch.spelling]
-        embedded = torch.cat((self.word(numbers), spelling), 1)  # [N, I]
+        embedded = torch.cat((self.word(numbers, batch.words), spelling), 1)  # [N, I]
         return self.tagger(PackedSequence(embedded, *batch.words[1:]))
 
 
@@ -138,14 +142,15 @@ class WordTask(Task):
         words: Vocabulary,
         characters: Vocabulary,
         labels: Sequence[str],
-        word_size: int,
+        sizes: Mapping[str, Any],
     ) -> None:
         self.settings, self.words, self.characters = settings, words, characters
-        self.labels, self.word_size = tuple(labels), word_size
+        self.labels, self.sizes = tuple(labels), sizes
         self.tags = self.tags_of(labels)
         self._number_of_tag = {tag: number for number, tag in enumerate(self.tags)}
         self._seen: Counter[str] = Counter()  # words of the training file; empty in a loaded task
         self._vectors: Vectors | None = None
+        self._pretrained: Pretrained | None = None
 
     @classmethod
     @abstractmethod
@@ -164,7 +169,7 @@ class WordTask(Task):
 
     @classmethod
     def learn(cls, train: Sequence[Sentence], settings: WordSettings) -> Self:
-        """Make the dictionaries. Words of --vectors join them: a word may be known though never trained."""
+        """Make the dictionaries. Words of --vectors or --init join them: known though never trained."""
         seen = Counter(normal(word) for sentence in train for word in sentence.words)
         words = Vocabulary.of(seen.elements(), min_count=settings.min_count, largest=settings.largest)
         characters = Vocabulary.of(
@@ -172,15 +177,22 @@ class WordTask(Task):
             min_count=2,
             largest=settings.largest,
         )
-        vectors = None
+        vectors = pretrained = None
+        sizes: Mapping[str, Any] = {"size": WORD_SIZE}
+        labels, remarks = cls.labels_of(train)
         if settings.vectors:
             vectors = read_vectors(settings.vectors, lambda word: normal(word) in words, settings.largest)
             words = words.extended(map(normal, vectors.words), settings.largest)
-        word_size = vectors.rows.shape[1] if vectors else WORD_SIZE
-        labels, remarks = cls.labels_of(train)
-        task = cls(settings, words, characters, labels, word_size)
-        task._seen, task._vectors = seen, vectors
-        task.remarks = (*remarks, vectors.describe()) if vectors else remarks
+            sizes = {"size": vectors.rows.shape[1]}
+            remarks = (*remarks, vectors.describe())
+        elif settings.init:
+            pretrained = Pretrained.load(settings.init, "word")
+            remarks = (*remarks, pretrained.describe(words.symbols, normal))
+            words = words.extended(map(normal, pretrained.units.symbols), settings.largest)
+            sizes = pretrained.sizes
+        task = cls(settings, words, characters, labels, sizes)
+        task._seen, task._vectors, task._pretrained = seen, vectors, pretrained
+        task.remarks = remarks
         return task
 
     def facts(self) -> dict[str, Any]:
@@ -189,14 +201,14 @@ class WordTask(Task):
             "words": self.words.symbols,
             "characters": self.characters.symbols,
             self.labels_fact: self.labels,
-            "word_size": self.word_size,
+            "sizes": self.sizes,
         }
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: WordSettings) -> Self:
         """Restore the dictionaries."""
         words, characters = Vocabulary(tuple(facts["words"])), Vocabulary(tuple(facts["characters"]))
-        return cls(settings, words, characters, facts[cls.labels_fact], facts["word_size"])
+        return cls(settings, words, characters, facts[cls.labels_fact], facts["sizes"])
 
     def key(self, example: Sentence) -> tuple[str, ...]:
         """Return its words."""
@@ -210,11 +222,17 @@ class WordTask(Task):
         return Sentence(words, None, "input", [1] * len(words))
 
     def word_counts(self) -> Tensor:
-        """Return how often each word of the dictionary was seen, [dictionary]; all 0 in a loaded task."""
-        return torch.tensor([float(self._seen[word]) for word in self.words.symbols])
+        """Return how often each word of the dictionary was seen, [dictionary]; all 0 in a loaded task.
 
-    def start_from_vectors(self, embedding: nn.Embedding) -> None:
-        """Give each word of the dictionary its vector, where --vectors has one."""
+        What a language model knows is not rare, however rarely the training file has it.
+        """
+        known = {*map(normal, self._pretrained.units.symbols)} if self._pretrained else set()
+        return torch.tensor([math.inf if word in known else self._seen[word] for word in self.words.symbols])
+
+    def start(self, reader: Reader) -> None:
+        """Give each word of the dictionary what --vectors or --init has of it."""
+        if self._pretrained:
+            self._pretrained.start(reader, self.words.symbols, normal)
         if self._vectors is None:
             return
         vectors = zip(reversed([*map(normal, self._vectors.words)]), self._vectors.rows[::-1], strict=True)
@@ -222,7 +240,11 @@ class WordTask(Task):
         with torch.no_grad():
             for number, word in enumerate(self.words.symbols):
                 if word in rows:
-                    embedding.weight[number] = torch.from_numpy(rows[word].copy())
+                    reader.embedding.weight[number] = torch.from_numpy(rows[word].copy())
+
+    def depths(self, model: WordTagger) -> dict[str, int]:
+        """Return those of the language model, if any."""
+        return model.word.depths("word")
 
     def length(self, example: Sentence) -> int:
         """Return the number of words."""

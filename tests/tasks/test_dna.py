@@ -56,12 +56,12 @@ def test_a_frame_is_a_window_and_its_place() -> None:
     bases = np.random.default_rng(0).random((30, 4), dtype=np.float32)
     rows = frames(bases)
     assert rows.shape == (30, INPUTS)
-    windows = rows[:, : 4 * WINDOW].reshape(30, 4, WINDOW)
+    windows = rows[:, : 4 * WINDOW].reshape(30, WINDOW, 4)
     for place in range(30):
         for offset in range(WINDOW):
             there = place + offset - WINDOW // 2
             expected = bases[there] if 0 <= there < 30 else np.zeros(4)
-            np.testing.assert_array_equal(windows[place, :, offset], expected)
+            np.testing.assert_array_equal(windows[place, offset], expected)
     # Places from the begin and from the end are told in the same way, and each place otherwise.
     waves = rows[:, 4 * WINDOW :].reshape(30, 2, 2, -1)
     np.testing.assert_allclose(waves[:, :, 0], waves[::-1, :, 1], atol=1e-6)

@@ -176,7 +176,7 @@ def test_the_temperature_makes_dev_most_likely(tmp_path: Path) -> None:
     after = run.judge(examples)
     assert after["value"] == before["value"]
     assert after["log_loss"] < before["log_loss"]
-    assert model.temperature.item() == pytest.approx(4)
+    assert model.temperature.item() > 2
 
 
 def test_arrays_of_series_are_read_with_what_stands_beside_them(tmp_path: Path) -> None:

@@ -274,7 +274,10 @@ def test_a_long_recording_is_heard_piece_by_piece(
     one_way: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One way it is the whole; both ways nearly, for a window knows only its margins."""
-    task, model, _ = learned(write(tmp_path, TEXTS, "wav"), one_way=one_way, beam=1)
+    task, model, _ = learned(write(tmp_path, TEXTS, "wav"), one_way=one_way, beam=1, cell="rnn")
+    for name, parameter in model.named_parameters():
+        if "weight_hh" in name:
+            torch.nn.init.normal_(parameter, std=0.1)  # it forgets what is far away
     path, chance = tmp_path / "long.wav", np.random.default_rng(0)
     loudness = chance.uniform(0, 0.3, 80).repeat(RATE_HZ // 10)
     soundfile.write(path, loudness * chance.normal(0, 1, len(loudness)), RATE_HZ)
