@@ -1,5 +1,5 @@
 // A step of a stream that is ready, for Python: the checks and the call of `Stream.step` in elman/nn/streaming.py, which
-// goes on where this returns None, and does without where this was not built. It saves a fifth of a small step.
+// goes on where this returns None, and does without where this was not built. It saves a sixth of a small step.
 //
 // It knows CPython's stable ABI only, so that one library serves all versions from 3.11 on.
 #define Py_LIMITED_API 0x030B0000

@@ -56,8 +56,9 @@ class Case:
     """What the battery must be told of a task.
 
     `shorten` makes a small file of a file of its sample; `texts` are what a user asks, or give it for a file;
-    `empty` is what the error for an empty text says; `least` is the score that the small model reaches on what it was trained on,
-    `perfect` that of answers learned by heart; `weight` is how much an example counts in the mean that is the
+    `empty` is what the error for an empty text says; `least` is the score that the small model reaches on what
+    it was trained on, `perfect` that of answers learned by heart; `weight` is how much an example counts in the
+    mean that is the
     loss; `settings` are its own beside the tiny ones. Not every task has records that it can read back as
     answers (`reads_back`). `by_heart` is what is left of the loss of a batch that was learned by heart.
     """

@@ -75,7 +75,7 @@ def read_conllu(path: str | Path, column: str, *, skip_bad: bool = False) -> Lab
     return _read(path, column, tagged=True, skip_bad=skip_bad)
 
 
-def read_unlabelled_conllu(path: str | Path, column: str) -> tuple[Sentence, ...]:
+def read_unlabelled_conllu(path: str | Path, column: str = "misc") -> tuple[Sentence, ...]:
     """Read the words of a CoNLL-U file, to be answered in a column. Raises DataError."""
     return _read(path, column, tagged=False, skip_bad=False).sentences
 

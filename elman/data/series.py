@@ -37,6 +37,12 @@ class Series:
     name: str
     place: str
 
+    @property
+    def number(self) -> float:
+        """The answer, where answers are numbers."""
+        assert isinstance(self.answer, float), "a label where numbers are to be predicted"
+        return self.answer
+
 
 @dataclass(frozen=True)
 class SeriesFile:

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from elman.data.extras import need
-
 Entity = tuple[int, int, str]  # first word, word after the last, type
 
 ENTITY_SIGNATURE = "entity_f1|match:start+stop+type|average:micro|as:conlleval"
@@ -316,17 +314,18 @@ def edits(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
     return int(costs[-1])
 
 
-def translation_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
-    """Score translations against one reference each, as sacrebleu does.
+def translation_scores(gold: Sequence[str], predicted: Sequence[str], sacrebleu: Any) -> dict[str, Any]:
+    """Score translations by sacrebleu itself.
+
+    Args:
+        gold: a reference for each.
+        predicted: the translations.
+        sacrebleu: the module `sacrebleu.metrics`, which not everybody has installed.
 
     Returns:
         {"metric": "bleu", "value" from 0 to 100, "precisions" of 1- to 4-grams, "brevity_penalty",
         "signature", "chrf" from 0 to 100, "chrf_signature"}
-
-    Raises:
-        MissingError: when sacrebleu is not installed.
     """
-    sacrebleu = need("sacrebleu.metrics", "translation")
     bleu, chrf = sacrebleu.BLEU(), sacrebleu.CHRF()
     score = bleu.corpus_score(list(predicted), [list(gold)])
     return {

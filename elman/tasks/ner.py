@@ -17,6 +17,7 @@ from torch import Tensor
 
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
+from elman.data.conllu import is_conllu, read_unlabelled_conllu
 from elman.data.source import read_lines
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import places_of
@@ -120,7 +121,9 @@ class NER(WordTask):
         return "\t" in first or is_tag(first.split(" ")[-1])
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts."""
+        """Read a CoNLL file, of which only the first column counts, or the words of a CoNLL-U file."""
+        if is_conllu(path):
+            return list(read_unlabelled_conllu(path))
         return list(read_columns(path, tagged=False).sentences)
 
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:

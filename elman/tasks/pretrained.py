@@ -59,14 +59,21 @@ class Reader(nn.Module):
         return torch.cat((embedded, outputs.data), 1)
 
     def depths(self, prefix: str) -> dict[str, int]:
-        """Return how deep parameters of the language model lie, by name where this is `prefix` of a model."""
-        if self.layers is None:
-            return {}
-        layers = self.layers.num_layers
-        depths = {f"{prefix}.embedding.weight": layers + 1}
-        for name, _ in self.layers.named_parameters():
-            depths[f"{prefix}.layers.{name}"] = layers - int(name.rpartition("_l")[2])
-        return depths
+        """Return how deep the parameters of the language model lie; see `depths`."""
+        return {} if self.layers is None else depths(f"{prefix}.embedding", f"{prefix}.layers", self.layers)
+
+
+def depths(embedding: str, prefix: str, layers: Any) -> dict[str, int]:
+    """Return how deep pretrained parameters lie by their names, the embedding deepest.
+
+    Args:
+        embedding: what it is called in the model.
+        prefix: what the layers are called there.
+        layers: of the language model.
+    """
+    top = layers.num_layers
+    below = {f"{prefix}.{name}": top - int(name.rpartition("_l")[2]) for name, _ in layers.named_parameters()}
+    return {f"{embedding}.weight": top + 1, **below}
 
 
 @dataclass(frozen=True)
@@ -135,14 +142,20 @@ class Pretrained:
             normal: how the dictionary writes a unit of the language model; of those that it writes alike, the
                 first counts, which is the most frequent.
         """
+        with torch.no_grad():
+            reader.embedding.weight.copy_(self.rows(symbols, normal))
+            reader.begin.copy_(self.weights["embedding.weight"][END])
+        self.start_layers(reader.layers)
+
+    def rows(self, symbols: Sequence[str], normal: Callable[[str], str] = str) -> Tensor:
+        """Return the embedding of each symbol, [symbols, I]; see `start`."""
         number = {normal(symbol): i for i, symbol in reversed([*enumerate(self.units.symbols)])}
         weight = self.weights["embedding.weight"]
+        mean = weight.mean(0)
+        return torch.stack([weight[number[s]] if s in number else mean for s in symbols])
+
+    def start_layers(self, layers: Any) -> None:
+        """Give layers of the same sizes the weights of the language model's."""
         with torch.no_grad():
-            reader.embedding.weight.copy_(weight.mean(0))
-            for i, symbol in enumerate(symbols):
-                if symbol in number:
-                    reader.embedding.weight[i] = weight[number[symbol]]
-            assert reader.layers is not None
-            reader.begin.copy_(weight[END])
-            for name, parameter in reader.layers.named_parameters():
+            for name, parameter in layers.named_parameters():
                 parameter.copy_(self.weights[f"layers.{name}"])

@@ -164,7 +164,7 @@ class SeriesTask(Task):
         if settings.target is None:
             labels, remarks = learn_labels((str(series.answer) for series in train), train[0].place)
         else:
-            target = Scale.of(np.array([[_number(series)] for series in train]))
+            target = Scale.of(np.array([[series.number] for series in train]))
         marked = bool(np.isnan(rows).any())
         task = cls(settings, train[0].channels, Scale.of(rows), labels, target, marked=marked)
         task.remarks = remarks
@@ -241,9 +241,7 @@ class SeriesTask(Task):
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and its probability, or the number."""
-        if "value" in told:
-            return f"{told['value']:.6g}"
-        return f"{told['label']} {told['confidence']:.2f}"
+        return f"{told['value']:.6g}" if "value" in told else f"{told['label']} {told['confidence']:.2f}"
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write the name of the series, a comma, and the answer."""
@@ -282,7 +280,7 @@ class SeriesTask(Task):
         """Pack series; with their answers as numbers of labels, or on the scale of the target."""
         targets = None
         if answers and self.target:
-            rows = np.array([[_number(example)] for example in examples])
+            rows = np.array([[example.number] for example in examples])
             targets = torch.from_numpy(self.target(rows)[:, 0])
         elif answers:
             targets = torch.tensor([self.labels.index(str(example.answer)) for example in examples])
@@ -326,7 +324,7 @@ class SeriesTask(Task):
     def metric(self, examples: Sequence[Series], answers: Sequence[Any]) -> dict[str, Any]:
         """Score labels by accuracy, numbers by the root of their mean squared error."""
         if self.target:
-            return regression_scores([_number(example) for example in examples], answers)
+            return regression_scores([example.number for example in examples], answers)
         return classification_scores(
             [str(example.answer) for example in examples],
             [answer.label for answer in answers],
@@ -397,11 +395,6 @@ class _Stream:
             scores, self._state = self._model.whole.step(torch.from_numpy(inputs), self._state)
         (answer,) = self._task._answers(scores, self._model.temperature.item())
         return self._task.tell(series, answer)
-
-
-def _number(series: Series) -> float:
-    assert isinstance(series.answer, float), "a label where numbers are to be predicted"
-    return series.answer
 
 
 TASK = SeriesTask

@@ -8,7 +8,7 @@ Letters: N real steps (subwords) of a batch of sources, M of their targets, B se
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
+from elman.data.extras import need
 from elman.data.parallel import Pair, Sides, paths, read_parallel
 from elman.data.source import DataError
 from elman.data.tables import is_table, read_table
@@ -28,6 +29,7 @@ from elman.nn.layers import LAYERS
 from elman.nn.search import beam, speak
 from elman.nn.shapes import EncoderDecoder
 from elman.samples import translation as samples
+from elman.tasks.pretrained import Pretrained, depths
 from elman.tasks.task import BATCH_STEPS, Heatmap, Reading, Settings, Task, option
 
 SMOOTHING = 0.1  # share of a target that goes to all symbols alike
@@ -45,6 +47,10 @@ class TranslationSettings(Settings):
     )
     size: int = option(192, "size of a subword's embedding")
     beam: int = option(5, "translations that are followed side by side; 1 takes the best subword each time")
+    init: str | None = option(
+        None,
+        "run of a language model of subwords that the decoder starts from, which has its units and sizes",
+    )
     cell: str = option("gru", "recurrent cell", tuple(LAYERS))
     hidden: int = option(384, "size of the decoder's hidden state; the encoder has half in each direction")
     layers: int = option(1, "recurrent layers of the encoder, and of the decoder below its last")
@@ -54,6 +60,10 @@ class TranslationSettings(Settings):
         700, "subwords of the source in a batch, at most; fewer where the file is small"
     )
     learning_rate: float = option(0.003, "largest learning rate of AdamW")
+
+    def files(self) -> dict[str, Path]:
+        """Return the language model, if any."""
+        return Pretrained.files(self.init)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,6 +104,7 @@ class Translation(Task):
     def __init__(self, settings: TranslationSettings, units: Units) -> None:
         self.settings, self.units = settings, units
         self._sides: Sides | None = None  # of the training file; not in a loaded task
+        self._pretrained: Pretrained | None = None  # nor is it
 
     @classmethod
     def read(cls, path: str, settings: TranslationSettings, *, skip_bad: bool = False) -> Reading:
@@ -119,8 +130,13 @@ class Translation(Task):
         fewest = len({character for text in texts for character in text}) + OTHER_SYMBOLS
         # What is seen too seldom is not learned: fewer and shorter subwords for less text.
         largest = max(fewest, min(settings.largest, int(words**0.75 / 4)))
-        task = cls(settings, Units.of(texts, "subword", largest=largest, lower=False, seed=settings.seed))
-        task._sides = Sides(train)
+        pretrained = Pretrained.load(settings.init, "subword") if settings.init else None
+        if pretrained:
+            settings, units = replace(settings, **pretrained.sizes), pretrained.units
+        else:
+            units = Units.of(texts, "subword", largest=largest, lower=False, seed=settings.seed)
+        task = cls(settings, units)
+        task._sides, task._pretrained = Sides(train), pretrained
         same = sum(pair.source == pair.target for pair in train)
         task.remarks = (f"{len(task.units):,} subwords, of both languages",)
         if 2 * same > len(train):
@@ -180,7 +196,16 @@ class Translation(Task):
         encoder = layer(settings.size, half, num_layers=settings.layers, dropout=dropout, bidirectional=True)
         decoder = layer(settings.size, settings.hidden, num_layers=settings.layers, dropout=dropout)
         writer = layer(settings.hidden + 2 * half, settings.hidden)
-        return EncoderDecoder(len(self.units), encoder, decoder, writer, settings.dropout)
+        model = EncoderDecoder(len(self.units), encoder, decoder, writer, settings.dropout)
+        if self._pretrained:
+            with torch.no_grad():
+                model.embedding.weight.copy_(self._pretrained.rows(self.units.symbols) / model.scale)
+            self._pretrained.start_layers(decoder)
+        return model
+
+    def depths(self, model: EncoderDecoder) -> dict[str, int]:
+        """Return those of the decoder where it starts from a language model."""
+        return depths("embedding", "decoder", model.decoder) if self.settings.init else {}
 
     def numbers(self, text: str) -> list[int]:
         """Return the subwords of a text and the end."""
@@ -233,8 +258,9 @@ class Translation(Task):
         return [self.units.text(numbers) for numbers in said]
 
     def metric(self, examples: Sequence[Pair], answers: Sequence[str]) -> dict[str, Any]:
-        """Score translations as sacrebleu does."""
-        return translation_scores([example.target or "" for example in examples], answers)
+        """Score translations as sacrebleu does. Raises MissingError where it is not installed."""
+        gold = [example.target or "" for example in examples]
+        return translation_scores(gold, answers, need("sacrebleu.metrics", "translation"))
 
     def baselines(self, train: Sequence[Pair]) -> dict[str, Callable[[Sequence[Pair]], list[str]]]:
         """Learn a dictionary, in which each word is by itself, as for a standard network; and copy."""
