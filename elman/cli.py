@@ -20,7 +20,6 @@ from elman.tasks import TASKS
 from elman.tasks.sampling import Sampling
 
 if TYPE_CHECKING:
-    from elman.run import Run
     from elman.tasks.task import Task
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
@@ -65,8 +64,7 @@ def _exit_code(error: Exception) -> int:
         ("elman.learning.fit", "DivergedError"): DIVERGED,
         ("elman.storage", "DamagedError"): DAMAGED,
     }
-    names = ((kind.__module__, kind.__name__) for kind in type(error).__mro__)
-    return next((kinds[name] for name in names if name in kinds), BUG)
+    return next((kinds[n] for k in type(error).__mro__ if (n := (k.__module__, k.__name__)) in kinds), BUG)
 
 
 class _ReaderGoneError(Exception):
@@ -239,6 +237,7 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
     """Answer for texts, for a file, or for the lines of standard input (-)."""
+    from elman.data.source import read_lines
     from elman.run import Run
 
     trained = Run.load(run)
@@ -247,6 +246,8 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         told = []
         for line in sys.stdin:
             if not line.strip():
+                if not as_json:
+                    click.echo()  # so that answers stand in the lines of their questions
                 continue
             told += trained.predict([line.rstrip("\n")])
             if not as_json:
@@ -258,6 +259,11 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
             heading = trained.task.heading()
             if heading and not as_json:
                 click.echo(heading)
+        elif not as_json:
+            answers = iter(told)
+            for _, line in read_lines(texts[0]):
+                click.echo(show(next(answers)) if line.strip() else "")
+            return
     else:
         told = trained.predict(texts)
     if as_json:
@@ -272,6 +278,7 @@ def _generate(run: str, count: int, prime: str | None, out: str | None, as_json:
         sampling = Sampling(**chosen)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
+    from elman.report import write_media
     from elman.run import Run
     from elman.storage import write_whole
 
@@ -284,24 +291,11 @@ def _generate(run: str, count: int, prime: str | None, out: str | None, as_json:
     if out is None:
         click.echo(text)
         return
-    path = Path(out)
-    media = [] if as_json else [trained.task.media(one, path) for one in told]
-    files = [content for content in media if content is not None]
-    if not files:
-        write_whole(path, text.encode() + b"\n")
-        click.echo(out, err=True)
-    for number, content in enumerate(files, 1):
-        _write_media(trained, content, path if count == 1 else path.with_stem(f"{path.stem}-{number}"))
-
-
-def _write_media(trained: "Run", content: bytes, path: Path) -> None:
-    """Write what was generated, and a picture of it beside."""
-    from elman import plots
-    from elman.storage import write_whole
-
-    write_whole(path, content)
-    plots.save(plots.heatmap(trained.picture(str(path))), path.with_suffix(".png"))
-    click.echo(path, err=True)
+    written = [] if as_json else write_media(trained, told, Path(out))
+    if not written:
+        write_whole(Path(out), text.encode() + b"\n")
+    for path in written or [out]:
+        click.echo(path, err=True)
 
 
 cli.add_command(
@@ -310,9 +304,7 @@ cli.add_command(
         callback=_generate,
         params=[
             click.Argument(["run"], type=click.Path()),
-            click.Option(
-                ["--count"], type=click.IntRange(min=1), default=1, show_default=True, help="how many"
-            ),
+            click.Option(["--count"], type=click.IntRange(min=1), default=1, help="how many [1]"),
             click.Option(["--prime"], help="how each begins"),
             click.Option(["--out"], type=click.Path(), help="file to write instead of printing"),
             click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),

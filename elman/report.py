@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from elman import plots
 from elman.learning.fit import Progress
 from elman.run import Run, read_facts
 from elman.storage import write_whole
@@ -167,6 +169,23 @@ def write_card(
         f"Made by `{shlex.join(facts['command'])}`.",
     ]
     write_whole(run.folder / "README.md", "\n".join([*lines, ""]).encode())
+
+
+def write_media(run: Run, told: Sequence[Mapping[str, Any]], path: Path) -> list[Path]:
+    """Write each thing that was generated as a file that plays, with a picture beside it.
+
+    Returns the files, numbered where they are more than one; none where the task speaks in text.
+    """
+    written = []
+    for number, one in enumerate(told, 1):
+        content = run.task.media(one, path)
+        if content is None:
+            return []
+        file = path if len(told) == 1 else path.with_stem(f"{path.stem}-{number}")
+        write_whole(file, content)
+        plots.save(plots.heatmap(run.picture(str(file))), file.with_suffix(".png"))
+        written.append(file)
+    return written
 
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

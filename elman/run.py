@@ -26,6 +26,8 @@ class Run:
     >>> run.predict(["Ada Lovelace wrote to Charles Babbage in London"])  # doctest: +SKIP
     """
 
+    model: Any  # of the task's own kind
+
     def __init__(self, task: Task, model: nn.Module, folder: Path) -> None:
         self.task, self.model, self.folder = task, model, folder
 

@@ -123,9 +123,8 @@ class Events:
         starts = self._starts
         is_note = before is not None and starts["note"] <= before < starts["tempo"]
         legal = np.full(len(self), not is_note)
-        legal[starts["length"] : starts["note"]] = (
-            is_note or before == starts["note"] - 1
-        )  # the longest length
+        is_longest = before == starts["note"] - 1
+        legal[starts["length"] : starts["note"]] = is_note or is_longest
         legal[starts["begin"] :] = False
         return legal
 

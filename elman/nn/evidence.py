@@ -3,10 +3,12 @@
 Naive Bayes adds these numbers up (Wang and Manning 2012, "Baselines and bigrams: simple, good sentiment and
 topic classification"); here a network reads them, step by step, beside the step itself.
 
-Letters: N real steps of a batch, B sequences of it, K labels, n the length of an n-gram, G distinct n-grams.
+Letters: N real steps of a batch, S sequences of it, B examples to which these belong, K labels, P patterns, G
+distinct n-grams of one pattern.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,19 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn.attention import places
 
-MOST_COUNTS = 10_000_000  # of each n; where there are more, the rarest n-grams are left out
+MOST_COUNTS = 10_000_000  # of each pattern; where there are more, the rarest n-grams are left out
+
+
+class Pattern(NamedTuple):
+    """A kind of n-gram: what was found by an earlier pattern some steps back, and the step itself."""
+
+    before: int  # which pattern; -1 for none
+    back: int = 1
+
+
+SINGLE = Pattern(-1)
+WORDS = (SINGLE, Pattern(0), Pattern(0, back=2))  # a word, two words, two words with any between them
+SPELLINGS = (SINGLE, Pattern(0), Pattern(1), Pattern(2), Pattern(3))  # one to five characters
 
 
 class Evidence(nn.Module):
@@ -28,79 +42,109 @@ class Evidence(nn.Module):
     Args:
         symbols: size of the dictionary.
         labels: K.
-        sizes: G of each n, from 1 on.
+        patterns: of the n-grams, P.
+        sizes: G of each pattern.
     """
 
     examples: Tensor  # [K], of each label
 
-    def __init__(self, symbols: int, labels: int, sizes: Sequence[int]) -> None:
+    def __init__(self, symbols: int, labels: int, patterns: Sequence[Pattern], sizes: Sequence[int]) -> None:
         super().__init__()
-        self.symbols, self.sizes = symbols, tuple(sizes)
-        self.output_size = labels * len(sizes)
+        self.symbols, self.patterns, self.sizes = symbols, tuple(patterns), tuple(sizes)
+        self.output_size = len(patterns) * labels
         self.register_buffer("examples", torch.ones(labels))
-        for n, size in enumerate(sizes, 1):
-            self.register_buffer(f"ngrams_{n}", torch.zeros(size, dtype=torch.int64))  # ascending
-            self.register_buffer(f"counts_{n}", torch.zeros(size, labels))
+        for p, size in enumerate(sizes):
+            self.register_buffer(f"ngrams_{p}", torch.zeros(size, dtype=torch.int64))  # ascending
+            self.register_buffer(f"counts_{p}", torch.zeros(size, labels))
 
     @classmethod
     def of(
-        cls, numbers: PackedSequence, targets: Tensor, symbols: int, labels: int, longest: int
+        cls,
+        numbers: PackedSequence,
+        example: Tensor,
+        targets: Tensor,
+        symbols: int,
+        labels: int,
+        patterns: Sequence[Pattern],
     ) -> "Evidence":
         """Count in how many training examples of each label an n-gram stands.
 
         Args:
-            numbers: of the B examples, [N], from 0 to `symbols` - 1.
+            numbers: of the sequences, [N], from 0 to `symbols` - 1.
+            example: [S], to which of B a sequence belongs.
             targets: [B], numbers of their labels.
             symbols: size of the dictionary.
             labels: K.
-            longest: the largest n.
+            patterns: of the n-grams.
         """
-        example = _sequence_of_step(numbers)
-        before = torch.zeros_like(numbers.data)
+        mine = example[_sequence_of_step(numbers)]
+        found: list[Tensor] = []
         tables = []
-        for _ in range(longest):
-            keys = _keys(before, numbers, symbols)
+        for pattern in patterns:
+            keys = _keys(pattern, found, [len(ngrams) for ngrams, _ in tables], numbers, symbols)
             # An n-gram counts once in an example, however often it stands there.
-            pairs = (keys * len(targets) + example)[keys >= 0].unique()
+            pairs = (keys * len(targets) + mine)[keys >= 0].unique()
             ngrams, number = (pairs // len(targets)).unique(return_inverse=True)
             counts = torch.zeros(len(ngrams), labels)
             counts.index_put_((number, targets[pairs % len(targets)]), torch.ones(()), accumulate=True)
             frequent = counts.sum(1).argsort(descending=True, stable=True)[: MOST_COUNTS // labels]
             kept = frequent.sort().values
             tables.append((ngrams[kept], counts[kept]))
-            before = _before(_find(ngrams[kept], keys), numbers, beginning=len(kept))
-        evidence = cls(symbols, labels, [len(ngrams) for ngrams, _ in tables])
+            found.append(_find(ngrams[kept], keys))
+        evidence = cls(symbols, labels, patterns, [len(ngrams) for ngrams, _ in tables])
         evidence.examples.copy_(targets.bincount(minlength=labels))
-        for n, (ngrams, counts) in enumerate(tables, 1):
-            evidence.get_buffer(f"ngrams_{n}").copy_(ngrams)
-            evidence.get_buffer(f"counts_{n}").copy_(counts)
+        for p, (ngrams, counts) in enumerate(tables):
+            evidence.get_buffer(f"ngrams_{p}").copy_(ngrams)
+            evidence.get_buffer(f"counts_{p}").copy_(counts)
         return evidence
 
     def forward(self, numbers: PackedSequence, own: Tensor | None = None) -> Tensor:
-        """Return the evidence at each step in nats, [N, n*K]; 0 for an n-gram that was never seen.
+        """Return the evidence at each step in nats, [N, P*K]; 0 for an n-gram that was never seen.
 
         Args:
             numbers: [N].
-            own: labels of the sequences [B], in training.
+            own: labels of the sequences [S], in training.
         """
-        before = torch.zeros_like(numbers.data)
-        found = []
-        for n in range(1, len(self.sizes) + 1):
-            number = _find(self.get_buffer(f"ngrams_{n}"), _keys(before, numbers, self.symbols))
+        found: list[Tensor] = []
+        seen = []
+        for p, pattern in enumerate(self.patterns):
+            keys = _keys(pattern, found, self.sizes, numbers, self.symbols)
+            found.append(_find(self.get_buffer(f"ngrams_{p}"), keys))
             none = torch.zeros(1, len(self.examples))
-            found.append(torch.cat((self.get_buffer(f"counts_{n}"), none))[number])  # -1 is the last row
-            before = _before(number, numbers, beginning=self.sizes[n - 1])
-        counts = torch.stack(found, 1)  # [N, n, K]
+            seen.append(torch.cat((self.get_buffer(f"counts_{p}"), none))[found[-1]])  # -1 is the last row
+        counts = torch.stack(seen, 1)  # [N, P, K]
         if own is not None:
-            itself = torch.zeros(len(own), len(self.examples)).scatter_(1, own[:, None], 1.0)  # [B, K]
+            itself = torch.zeros(len(own), len(self.examples)).scatter_(1, own[:, None], 1.0)  # [S, K]
             counts = torch.poisson((counts - itself[_sequence_of_step(numbers)][:, None]).clamp(min=0))
         share = self.examples / self.examples.sum()
         expected = (counts.sum(2, keepdim=True) + 1) * share
         return ((counts + share) / expected).log().flatten(1)
 
 
-def _keys(before: Tensor, numbers: PackedSequence, symbols: int) -> Tensor:
-    """Return what tells n-grams apart: the (n-1)-gram before a step and the step; -1 behind none: [N]."""
+def mean(values: Tensor, like: PackedSequence) -> Tensor:
+    """Return the mean over the steps of each sequence, [S, M], of values [N, M] packed as `like`."""
+    sequence = _sequence_of_step(like)[:, None].expand_as(values)
+    start = values.new_zeros(int(like.batch_sizes[0]), values.shape[1])
+    return start.scatter_reduce(0, sequence, values, "mean", include_self=False)
+
+
+def _keys(
+    pattern: Pattern, found: Sequence[Tensor], sizes: Sequence[int], numbers: PackedSequence, symbols: int
+) -> Tensor:
+    """Return what tells n-grams of a pattern apart: the part before and the step; -1 behind none: [N].
+
+    Args:
+        pattern: of the n-grams.
+        found: by the earlier patterns, the number of the n-gram at each step, [N] each.
+        sizes: how many n-grams each of them has.
+        numbers: [N].
+        symbols: size of the dictionary.
+    """
+    if pattern.before < 0:
+        return numbers.data
+    before = found[pattern.before]
+    for _ in range(pattern.back):
+        before = _before(before, numbers, beginning=sizes[pattern.before])
     return torch.where(before >= 0, before * symbols + numbers.data, -1)
 
 

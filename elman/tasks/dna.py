@@ -21,27 +21,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
 from elman.data.source import DataError, counted
-from elman.data.strands import INPUTS, WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
+from elman.data.strands import WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
 from elman.data.tables import is_table
 from elman.learning.baselines import train_classifier, windows
 from elman.learning.calibration import best_temperature
 from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
 from elman.learning.metrics import auroc, classification_scores, confusion, matthews
-from elman.nn.layers import LAYERS
-from elman.nn.shapes import ManyToMany, ManyToOne, OneToOne
+from elman.nn.shapes import OneToOne
 from elman.samples import dna as samples
+from elman.tasks.bases import Reader
 from elman.tasks.labels import check_label, learn_labels
+from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Settings, Task, option
 
 APART = 3  # bases from a frame to the next, where the whole sequence has the label
-FRAME_SIZE = 128  # numbers that the layers read of a frame
 WINDOW_HIDDEN = 100  # of the standard network
 LONGEST_KMER = 6
 REACH = 500  # places from either end that the baseline of positions sees
@@ -53,8 +53,13 @@ class DNASettings(Settings):
     """Settings of the dna task."""
 
     reverse_complement: bool = option(False, "train and answer on both strands")
+    init: str | None = option(None, "run of a language model of bases, characters, to start from")
     hidden: int = option(100, "size of the hidden state, in each direction")
     epochs: int = option(20, "passes over the training data, at most")
+
+    def files(self) -> dict[str, Path]:
+        """Return the language model, if any."""
+        return Pretrained.files(self.init)
 
 
 class View(NamedTuple):
@@ -86,36 +91,6 @@ class Batch:
         return len(self.frames.data)
 
 
-class Reader(nn.Module):
-    """The network: scores of the labels of each reading, [B * V, K], or of each frame of it, [N, K].
-
-    Args:
-        labels: K.
-        per_base: whether each base has a label.
-        settings: the user's.
-    """
-
-    temperature: Tensor
-
-    def __init__(self, labels: int, per_base: bool, settings: DNASettings) -> None:
-        super().__init__()
-        self.register_buffer("temperature", torch.ones(()))
-        self.frame = nn.Linear(INPUTS, FRAME_SIZE)
-        layers = LAYERS[settings.cell](
-            FRAME_SIZE,
-            settings.hidden,
-            num_layers=settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=True,
-        )
-        shape = ManyToMany if per_base else ManyToOne
-        self.reader = shape(layers, labels, settings.dropout)
-
-    def forward(self, frames: PackedSequence) -> Tensor:
-        """Return the scores."""
-        return self.reader(PackedSequence(F.gelu(self.frame(frames.data)), *frames[1:]))
-
-
 class DNA(Task):
     """The labels of one training file, and whether they are those of sequences or of bases."""
 
@@ -127,8 +102,16 @@ class DNA(Task):
     unit = "bases"
     settings_type = DNASettings
 
-    def __init__(self, settings: DNASettings, labels: Sequence[str], per_base: bool) -> None:
+    def __init__(
+        self,
+        settings: DNASettings,
+        labels: Sequence[str],
+        per_base: bool,
+        sizes: Mapping[str, Any] | None = None,
+    ) -> None:
         self.settings, self.labels, self.per_base = settings, tuple(labels), per_base
+        self.sizes = sizes or {}
+        self._pretrained: Pretrained | None = None  # none in a loaded task
         self.apart = 1 if per_base else APART
         self.strands = 2 if settings.reverse_complement else 1
 
@@ -155,18 +138,20 @@ class DNA(Task):
         labels, remarks = learn_labels(
             (label for strand in train for label in _labels(strand, per_base)), train[0].file
         )
-        task = cls(settings, labels, per_base)
-        task.remarks = remarks
+        language = Pretrained.load(settings.init, "character") if settings.init else None
+        task = cls(settings, labels, per_base, language.sizes if language else None)
+        task._pretrained = language
+        task.remarks = (*remarks, language.describe(BASES, str.upper)) if language else remarks
         return task
 
     def facts(self) -> dict[str, Any]:
-        """Return the labels, and what they are labels of."""
-        return {"labels": self.labels, "per_base": self.per_base}
+        """Return the labels, what they are labels of, and the sizes of the language model below, if any."""
+        return {"labels": self.labels, "per_base": self.per_base, "sizes": self.sizes}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: DNASettings) -> "DNA":
         """Restore them."""
-        return cls(settings, facts["labels"], facts["per_base"])
+        return cls(settings, facts["labels"], facts["per_base"], facts["sizes"])
 
     def check(self, examples: Sequence[Strand]) -> None:
         """Raise DataError at a label that training never showed."""
@@ -226,7 +211,14 @@ class DNA(Task):
 
     def model(self) -> Reader:
         """Return a new network."""
-        return Reader(len(self.labels), self.per_base, self.settings)
+        model = Reader(len(self.labels), self.per_base, self.apart, self.sizes, self.settings)
+        if self._pretrained and model.language:
+            self._pretrained.start(model.language, BASES, str.upper)
+        return model
+
+    def depths(self, model: Reader) -> dict[str, int]:
+        """Return those of the language model, if any."""
+        return model.language.depths("language") if model.language else {}
 
     def length(self, example: Strand) -> int:
         """Return the number of steps of all views: that of the bases, on as many strands as are read."""

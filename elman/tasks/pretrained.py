@@ -51,7 +51,10 @@ class Reader(nn.Module):
 
     def forward(self, numbers: Tensor, like: PackedSequence) -> Tensor:
         """Return the vectors of numbers [N], packed as `like`, [N, I] or [N, I + H]."""
-        embedded = self.embedding(numbers)
+        return self.read(self.embedding(numbers), like)
+
+    def read(self, embedded: Tensor, like: PackedSequence) -> Tensor:
+        """Return the vectors of what is embedded already, [N, I]; see `forward`."""
         if self.layers is None:
             return embedded
         _, state = self.layers(self.begin.expand(1, int(like.batch_sizes[0]), -1))

@@ -1,8 +1,6 @@
 """Sentiment: which of some labels a text has, whatever these are.
 
-Many-to-one. Each unit of the text (a word, a character or a subword) is its embedding, beside the evidence
-that the n-grams ending there gave for each label in the training file; recurrent layers read the text in both
-directions, what they say is pooled over its units, and one linear layer answers.
+Many-to-one. See `elman.tasks.texts` for the network.
 
 Letters: N real steps (units) of a batch, B texts of it, K labels.
 """
@@ -15,27 +13,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
-from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.source import DataError, counted
 from elman.data.tables import is_table, read_table
 from elman.data.units import UNITS, Units
-from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import NGramRegression, train_classifier
 from elman.learning.calibration import best_temperature
 from elman.learning.metrics import classification_scores, confusion
-from elman.nn.evidence import Evidence
-from elman.nn.layers import LAYERS
-from elman.nn.shapes import ManyToOne, OneToOne
+from elman.nn.evidence import SPELLINGS, WORDS, Evidence, Pattern
+from elman.nn.shapes import OneToOne
 from elman.samples import sentiment as samples
-from elman.tasks.pretrained import Pretrained, Reader
+from elman.tasks.labels import check_label, learn_labels
+from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.texts import Batch, Classifier
 
 SIZE = 100  # of a unit's embedding
-LONGEST_NGRAM = {"word": 2, "subword": 2, "character": 5}
+LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a word
 LARGEST, SUBWORDS = 50_000, 8_000  # sizes of the dictionary
 WINDOW, WINDOW_HIDDEN = 25, 20  # of the standard network, which sees so many units from the beginning
 
@@ -73,68 +71,6 @@ class Verdict(NamedTuple):
     probabilities: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Texts, packed."""
-
-    units: PackedSequence  # [N] numbers
-    targets: Tensor | None  # [B] numbers of labels
-    places: list[str]  # file:line of each text
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.units.data)
-
-
-class Classifier(nn.Module):
-    """The network: scores of the labels of each text.
-
-    Args:
-        unit_counts: [dictionary] how often each unit was seen in training: a rare one is more often read as
-            the unknown in training, so that the unknown is learned too.
-        evidence: of n-grams.
-        labels: K.
-        sizes: of what reads the units; see `Reader`.
-        settings: the user's.
-    """
-
-    unit_counts: Tensor
-    temperature: Tensor
-
-    def __init__(
-        self,
-        unit_counts: Tensor,
-        evidence: Evidence,
-        labels: int,
-        sizes: Mapping[str, Any],
-        settings: SentimentSettings,
-    ) -> None:
-        super().__init__()
-        self.register_buffer("unit_counts", unit_counts)
-        self.register_buffer("temperature", torch.ones(()))
-        self.unit = Reader(len(unit_counts), sizes)
-        self.evidence = evidence
-        layers = LAYERS[settings.cell](
-            self.unit.output_size + evidence.output_size,
-            settings.hidden,
-            num_layers=settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=True,
-        )
-        self.reader = ManyToOne(layers, labels, settings.dropout)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the scores, [B, K]."""
-        numbers = batch.units.data
-        evidence = self.evidence(batch.units, batch.targets if self.training else None)
-        if self.training:
-            count = self.unit_counts[numbers]
-            numbers = numbers.masked_fill(torch.rand_like(count) < 0.5 / (0.5 + count), UNKNOWN)
-        read = torch.cat((self.unit(numbers, batch.units), evidence), 1)  # [N, I]
-        return self.reader(PackedSequence(read, *batch.units[1:]))
-
-
 class Sentiment(Task):
     """The dictionary and the labels of one training file, and the evidence that its n-grams gave for them."""
 
@@ -150,15 +86,17 @@ class Sentiment(Task):
         self,
         settings: SentimentSettings,
         units: Units,
+        characters: Vocabulary,
         labels: Mapping[str, int],
-        ngrams: Sequence[int],
         sizes: Mapping[str, Any],
+        ngrams: Sequence[Sequence[int]] = (),
     ) -> None:
-        self.settings, self.units, self.ngrams = settings, units, tuple(ngrams)
+        self.settings, self.units, self.characters = settings, units, characters
+        self.ngrams = ngrams  # how many there are of each pattern: of units, and of characters
         self.counts, self.labels = dict(labels), tuple(labels)
         self._number_of_label = {label: number for number, label in enumerate(self.labels)}
         self._seen: Counter[int] = Counter()  # units of the training file; empty in a loaded task
-        self._evidence: Evidence | None = None  # that it gave; none in a loaded task
+        self._evidence: list[Evidence] = []  # that it gave; none in a loaded task
         self.sizes = sizes
         self._pretrained: Pretrained | None = None  # to start from; none in a loaded task
 
@@ -178,14 +116,9 @@ class Sentiment(Task):
     @classmethod
     def learn(cls, train: Sequence[Text], settings: SentimentSettings) -> "Sentiment":
         """Make the dictionary, and count which n-grams come with which label."""
-        counts = Counter(example.label or "" for example in train)
-        if len(counts) < 2:
-            raise DataError(
-                train[0].place.rpartition(":")[0],
-                f"one label only, {quote(next(iter(counts)))}",
-                "at least two, or there is nothing to tell apart",
-                "add texts of another label, or name another column with --label",
-            )
+        given = [example.label or "" for example in train]
+        labels, remarks = learn_labels(given, train[0].place.rpartition(":")[0])
+        counts = Counter(given)
         texts = [example.text for example in train]
         pretrained = Pretrained.load(settings.init) if settings.init else None
         if pretrained:
@@ -195,35 +128,32 @@ class Sentiment(Task):
             largest = SUBWORDS if settings.unit == "subword" else LARGEST
             units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
             sizes = {"size": SIZE}
-        task = cls(settings, units, dict(sorted(counts.items())), (), sizes)
-        task._pretrained = pretrained
-        read = [task._read(example) for example in train]
-        task._seen = Counter(number for numbers in read for number in numbers)
-        task._evidence = Evidence.of(
-            pack(read), task._targets(train), len(units), len(counts), LONGEST_NGRAM[settings.unit]
-        )
-        task.ngrams = task._evidence.sizes
-        if once := [quote(label) for label in task.labels if counts[label] == 1]:
-            shown = ", ".join(once[:5]) + (", ..." if len(once) > 5 else "")
-            task.remarks = (f"warning: {counted(len(once), 'label')} seen only once: {shown}",)
+        characters = Vocabulary.of(character for text in texts for character in text.lower())
+        task = cls(settings, units, characters, {label: counts[label] for label in labels}, sizes)
+        task._pretrained, task.remarks = pretrained, remarks
         if pretrained:
             task.remarks += (pretrained.describe(units.symbols),)
+        batch = task.batch(train, answers=True)
+        task._seen = Counter(batch.units.data.tolist())
+        task._evidence = task._count(batch)
+        task.ngrams = [evidence.sizes for evidence in task._evidence]
         return task
 
     def facts(self) -> dict[str, Any]:
         """Return the dictionary, the labels' counts, how many n-grams there are, and what reads units."""
         return {
             "units": self.units.facts(),
+            "characters": self.characters.symbols,
             "labels": self.counts,
-            "ngrams": self.ngrams,
             "sizes": self.sizes,
+            "ngrams": self.ngrams,
         }
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SentimentSettings) -> "Sentiment":
         """Restore them."""
-        units = Units.from_facts(facts["units"])
-        return cls(settings, units, facts["labels"], facts["ngrams"], facts["sizes"])
+        units, characters = Units.from_facts(facts["units"]), Vocabulary(tuple(facts["characters"]))
+        return cls(settings, units, characters, facts["labels"], facts["sizes"], facts["ngrams"])
 
     @classmethod
     def hold_out(cls, examples: Sequence[Text]) -> tuple[list[Text], list[Text]]:
@@ -235,15 +165,7 @@ class Sentiment(Task):
     def check(self, examples: Sequence[Text]) -> None:
         """Raise DataError at a label that training never showed."""
         for example in examples:
-            label = example.label or ""
-            if label not in self._number_of_label:
-                shown = ", ".join(map(quote, self.labels[:10])) + (", ..." if len(self.labels) > 10 else "")
-                raise DataError(
-                    example.place,
-                    f"the label {quote(label)}, never seen in training",
-                    f"one of {shown}",
-                    did_you_mean(label, list(self.labels)) or "train on a file that has it",
-                )
+            check_label(example.label or "", example.place, self.labels)
 
     def key(self, example: Text) -> str:
         """Return its text."""
@@ -291,7 +213,10 @@ class Sentiment(Task):
     def model(self) -> Classifier:
         """Return a new network."""
         seen = torch.tensor([float(self._seen[number]) for number in range(len(self.units))])
-        evidence = self._evidence or Evidence(len(self.units), len(self.labels), self.ngrams)
+        evidence = self._evidence or [
+            Evidence(symbols, len(self.labels), patterns, sizes)
+            for (symbols, patterns), sizes in zip(self._kinds(), self.ngrams, strict=True)
+        ]
         model = Classifier(seen, evidence, len(self.labels), self.sizes, self.settings)
         if self._pretrained:
             seen[: len(self._pretrained.units)] = torch.inf  # none of what it knows is rare
@@ -302,14 +227,39 @@ class Sentiment(Task):
         """Return those of the language model, if any."""
         return model.unit.depths("unit")
 
+    def _kinds(self) -> list[tuple[int, Sequence[Pattern]]]:
+        """Return the size of the dictionary and the patterns of each kind of evidence."""
+        units, spellings = (len(self.units), WORDS), (len(self.characters), SPELLINGS)
+        if self.units.kind == "word":
+            return [units, spellings]
+        return [units] if self.units.kind == "subword" else [(len(self.units), SPELLINGS)]
+
+    def _count(self, batch: Batch) -> list[Evidence]:
+        """Return the evidence that the training texts, as one batch, give."""
+        assert batch.targets is not None
+        read = [(batch.units, torch.arange(len(batch.targets)))]
+        if batch.spelt is not None:
+            read.append((batch.spelt, batch.text))
+        return [
+            Evidence.of(numbers, example, batch.targets, symbols, len(self.labels), patterns)
+            for (numbers, example), (symbols, patterns) in zip(read, self._kinds(), strict=True)
+        ]
+
     def length(self, example: Text) -> int:
         """Return the number of units."""
         return len(self._read(example))
 
     def batch(self, examples: Sequence[Text], *, answers: bool = False) -> Batch:
         """Pack texts."""
+        read = [self._read(example) for example in examples]
+        place = pack(np.split(np.arange(sum(map(len, read))), np.cumsum([*map(len, read)])[:-1]))
+        words = [word for example in examples for word in self.units.split(example.text) or [""]]
+        spelt = [[*self.characters.numbers(word[:LONGEST_SPELLING]), PADDING] for word in words]
         return Batch(
-            units=pack([self._read(example) for example in examples]),
+            units=pack(read),
+            spelt=pack(spelt) if self.units.kind == "word" else None,
+            place=place.data,
+            text=torch.arange(len(read)).repeat_interleave(torch.tensor([*map(len, read)])),
             targets=self._targets(examples) if answers else None,
             places=[example.place for example in examples],
         )
@@ -341,7 +291,7 @@ class Sentiment(Task):
     def calibrate(self, model: Classifier, examples: Sequence[Text]) -> str:
         """Choose the temperature under which dev is most likely; say what it did."""
         before = self.answers(model, examples)
-        scores = torch.tensor([answer.probabilities for answer in before]).log()
+        scores = torch.tensor([answer.probabilities for answer in before], dtype=torch.float64).log()
         model.temperature.fill_(best_temperature(scores, self._targets(examples)))
         errors = (
             self.metric(examples, answers)["calibration_error"]
@@ -369,7 +319,9 @@ class Sentiment(Task):
         """Train methods without recurrence: the most frequent label, n-grams, the first units in place."""
         shares = np.array(list(self.counts.values())) / len(train)
         regression = NGramRegression(
-            [self.units.split(example.text) for example in train], [example.label or "" for example in train]
+            [self.units.split(example.text) for example in train],
+            [example.label or "" for example in train],
+            orders=(1, 5) if self.units.kind == "character" else (1, 2),
         )
         standard = OneToOne(len(self.units), WINDOW, WINDOW_HIDDEN, len(self.labels))
         train_classifier(standard, self._beginnings(train), self._targets(train))

@@ -36,6 +36,7 @@ from elman.tasks.spoken_words import SpokenWords
 
 WINDOW, WINDOW_HIDDEN = 5, 100  # of the standard network
 BASELINE_EPOCHS, BASELINE_STEPS = 5, 800
+BLANK_AT_FIRST = -4.0  # its score beside those of the characters, before training
 WEIGHTS, BONUSES = (0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 1.0, 2.0)  # of --lm, that are tried
 LONGEST_S = 60.0  # of a recording that is read whole; of a longer one WINDOW_S at a time
 WINDOW_S, MARGIN_S = 20.0, 3.0  # what both-ways layers read around a window, so that it has a context
@@ -53,6 +54,8 @@ class Transcriber(nn.Module):
     def __init__(self, listener: Listener, language: OneToMany | None) -> None:
         super().__init__()
         self.listener, self.language = listener, language and language.requires_grad_(False)
+        # Where the blank is as likely as the rest, it soon explains every step, and training rests there for long.
+        nn.init.constant_(listener.whole.output.bias[ctc.BLANK], BLANK_AT_FIRST)
         self.register_buffer("weight", torch.zeros(()))
         self.register_buffer("bonus", torch.zeros(()))
 

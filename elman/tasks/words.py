@@ -227,7 +227,9 @@ class WordTask(Task):
         What a language model knows is not rare, however rarely the training file has it.
         """
         known = {*map(normal, self._pretrained.units.symbols)} if self._pretrained else set()
-        return torch.tensor([math.inf if word in known else self._seen[word] for word in self.words.symbols])
+        return torch.tensor(
+            [math.inf if word in known else float(self._seen[word]) for word in self.words.symbols]
+        )
 
     def start(self, reader: Reader) -> None:
         """Give each word of the dictionary what --vectors or --init has of it."""

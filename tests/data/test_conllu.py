@@ -1,5 +1,6 @@
 """The CoNLL-U reader: words, tokens of several words, empty nodes, and an error for each that is wrong."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,14 @@ def test_conllu_is_told_from_other_files(tmp_path: Path, name: str, text: str, e
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     assert is_conllu(path) == expected
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """Its first lines would be lost to who looks at them."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError, match="pipe: found a pipe, which can be read only once"):
+        is_conllu(pipe)
 
 
 def test_all_but_the_answers_stays_as_it_was(file: Path) -> None:

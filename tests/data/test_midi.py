@@ -50,6 +50,7 @@ def test_running_status_drums_and_system_messages(tmp_path: Path) -> None:
     message = b"\x00\xf0\x03\x01\x02\xf7\x00\xc0\x05\x00\xe0\x00\x40"
     tune = read(midi([message + running + STOP, drum + STOP]), tmp_path)
     assert tune.notes == (Note(0, False, 60, 12), Note(0, True, 38, 6))
+    assert tune.open == 0  # a note that is struck with velocity 0 is let go
 
 
 def test_tempos_on_any_track_are_kept(tmp_path: Path) -> None:
@@ -187,6 +188,21 @@ def test_a_tune_is_moved_but_its_drums_are_not() -> None:
     tune = Tune((Note(0, False, 60, 12), Note(0, True, 38, 12)), (), 12)
     assert [n.pitch for n in events.tune(events.numbers(tune, 3)).notes] == [63, 38]
     assert len({events.begin(move) for move in range(-5, 6)} & set(range(events.spoken, len(events)))) == 11
+
+
+def test_a_length_stands_behind_a_note_and_nowhere_else() -> None:
+    events = Events(12, 1)
+    long = Tune((Note(6, False, 60, 12 * 16 + 3),), ((0, 60.0),), 12)
+    tempo, wait, note, longest, rest, end = events.numbers(long)
+    assert [events.name(number) for number in (longest, rest)] == ["length 192", "length 3"]
+    kinds = {
+        before: {events.name(number).split()[0] for number in np.flatnonzero(events.legal(before))}
+        for before in (None, tempo, wait, note, longest, rest, end)
+    }
+    others = {"note", "drum", "wait", "tempo", "end"}
+    assert kinds[note] == {"length"}
+    assert kinds[longest] == others | {"length"}
+    assert all(kinds[before] == others for before in (None, tempo, wait, rest, end))
 
 
 def test_a_note_without_its_length_is_none() -> None:

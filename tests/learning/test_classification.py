@@ -1,5 +1,7 @@
 """Scores of labels and probabilities against scikit-learn, calibration, and the baseline of n-grams."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -30,8 +32,8 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
     assert scores["macro_f1"] == pytest.approx(reference.f1_score(gold, given, average="macro"), abs=1e-15)
     assert scores["log_loss"] == pytest.approx(reference.log_loss(gold, rows, labels=LABELS), abs=1e-15)
     assert matthews(gold, given) == pytest.approx(reference.matthews_corrcoef(gold, given), abs=1e-15)
-    each = zip(*reference.precision_recall_fscore_support(gold, given, labels=LABELS), strict=True)
-    for label, (precision, recall, f1, support) in zip(LABELS, each, strict=True):
+    each: Any = reference.precision_recall_fscore_support(gold, given, labels=LABELS)
+    for label, precision, recall, f1, support in zip(LABELS, *each, strict=True):
         got = scores["per_class"][label]
         assert (got["precision"], got["recall"], got["gold"]) == (precision, recall, support)
         assert got["f1"] == pytest.approx(f1, abs=1e-15)

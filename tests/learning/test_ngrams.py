@@ -1,6 +1,6 @@
 """The n-gram model is what a plain count of its definition says."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_a_symbol_seen_behind_many_others_is_likelier_than_one_seen_often_behind
     """The law that names it: "Francisco" is frequent, but only behind "San"."""
     san, francisco, day = 0, 1, 2
     text = [san, francisco] * 20 + [san, day, day, francisco, day, san, day]
-    seen: defaultdict[int, int] = Counter(text)
+    seen = Counter(text)
     assert seen[francisco] > seen[day]
     model = NGrams([np.array(text)], 5, 2)
     new = 4

@@ -1,4 +1,4 @@
-"""The sample curves keep their promises: ragged, a pulse in each sensor, and only the order tells the label."""
+"""The sample curves keep their promises: ragged, a pulse in each sensor, the label in their order alone."""
 
 from pathlib import Path
 

@@ -158,7 +158,7 @@ def test_bases_with_labels(tmp_path: Path) -> None:
     path = table(tmp_path / "train.csv", islands(60, 0))
     dev = table(tmp_path / "dev.csv", islands(20, 1))
     run = training.train("dna", path, dev=dev, out=tmp_path / "run", **{**TINY, "hidden": 16, "epochs": 8})
-    assert run.task.facts() == {"labels": ("0", "1"), "per_base": True}
+    assert run.task.facts() == {"labels": ("0", "1"), "per_base": True, "sizes": {}}
     figures = json.loads((tmp_path / "run" / "metrics.json").read_text())
     value = figures["dev"]["value"]
     baselines = {name: figure["dev"]["value"] for name, figure in figures["baselines"].items()}

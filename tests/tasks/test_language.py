@@ -16,6 +16,7 @@ from elman.data.source import DataError
 from elman.data.units import BEGIN, END, UNITS
 from elman.data.vocabulary import PADDING, UNKNOWN
 from elman.learning.metrics import likelihood_scores
+from elman.nn.shapes import OneToMany
 from elman.run import Run
 from elman.tasks import language
 from elman.tasks.language import SPAN, Language, LanguageSettings
@@ -51,9 +52,14 @@ def task_of(run: Run) -> Language:
     return run.task
 
 
+def network(run: Run) -> OneToMany:
+    assert isinstance(run.model, OneToMany)
+    return run.model
+
+
 def step(run: Run, number: int, state: Any = None) -> tuple[torch.Tensor, Any]:
     with torch.no_grad():
-        return run.model.step(torch.tensor([number]), state)
+        return network(run).step(torch.tensor([number]), state)
 
 
 def test_the_end_of_each_line_is_a_unit() -> None:
@@ -83,7 +89,7 @@ def test_how_a_long_text_is_cut_does_not_matter(monkeypatch: pytest.MonkeyPatch)
     """The state is carried on: the score of a text is that of one stream over all of it."""
     run = untrained()
     text = passage(*TEXT * 20)
-    (expected,) = task_of(run).answer(run.model, task_of(run).batch([text]))
+    (expected,) = task_of(run).answer(network(run), task_of(run).batch([text]))
     for steps, span in ((1, 1), (3, 2), (37, 7), (10**6, 70)):
         monkeypatch.setattr(language, "BATCH_STEPS", steps)
         monkeypatch.setattr(language, "SPAN", span)
@@ -103,8 +109,8 @@ def test_passages_of_any_length_are_answered_in_their_order(monkeypatch: pytest.
 
 
 def test_an_epoch_reads_every_unit_once_behind_the_one_before_it() -> None:
-    task = task_of(untrained())
-    text = passage(*TEXT * 40)
+    text = passage(*(" ".join(f"word{i + j}" for j in range(9)) for i in range(0, 900, 9)))  # all distinct
+    task = task_of(untrained(text, unit="word"))
     numbers = task.numbers(text).tolist()
     pairs = sorted(zip([numbers[-1], *numbers[:-1]], numbers, strict=True))
     cuts = set()
@@ -120,13 +126,13 @@ def test_an_epoch_reads_every_unit_once_behind_the_one_before_it() -> None:
         assert {batch.places[0] for batch in batches} == {"file:1"}
         cuts.add(tuple(batches[0].targets.tolist()))
     assert len(cuts) == 3
-    assert task.batches([passage("a")], 5 * SPAN, 0)[0].real_steps == 2
+    assert task.batches([passage("word1")], 5 * SPAN, 0)[0].real_steps == 2
 
 
 def test_a_batch_goes_on_from_the_state_behind_the_one_before_it() -> None:
     """And no gradient goes back there: truncated backpropagation through time."""
     run = untrained()
-    task, model = task_of(run), run.model
+    task, model = task_of(run), network(run)
     text = passage(*TEXT * 10)
     batches = task.batches([text], SPAN, 0)  # one stream
     whole = torch.cat([batch.targets for batch in batches])
@@ -285,7 +291,9 @@ def test_settings_out_of_range(given: dict[str, Any], wording: str) -> None:
 @pytest.mark.slow
 def test_on_the_sample_the_network_beats_what_cannot_look_back_far(tmp_path: Path) -> None:
     train, dev, test = Language.sample(tmp_path)
-    run = training.train("language", train, dev=dev, test=test, lines=True, epochs=8, out=tmp_path / "run")
+    run = training.train(
+        "language", train, dev=dev, test=test, lines=True, hidden=150, size=50, epochs=8, out=tmp_path / "run"
+    )
     figures = json.loads((run.folder / "metrics.json").read_text())
     baselines = {name: rows["test"]["value"] for name, rows in figures["baselines"].items()}
-    assert figures["test"]["value"] + 0.15 < min(baselines.values()) < baselines["unigram"] - 0.3
+    assert figures["test"]["value"] + 0.1 < min(baselines.values()) < baselines["unigram"] - 0.3

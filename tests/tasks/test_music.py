@@ -15,6 +15,7 @@ from elman.data.events import KEYS, roll
 from elman.data.midi import Note, Tune, midi_bytes, read_midi
 from elman.data.source import DataError
 from elman.learning.metrics import music_scores
+from elman.nn.shapes import OneToMany
 from elman.run import Run
 from elman.tasks.music import SPAN, TASK, Music, MusicSettings, Piece
 from elman.tasks.playing import EventByEvent, KeysByStep
@@ -49,6 +50,11 @@ def fresh(music: Any, folder: Path, **more: Any) -> Run:
     return run
 
 
+def playing_of(run: Run) -> Any:
+    assert isinstance(run.task, Music)
+    return run.task.playing
+
+
 def midi(folder: Path, tune: Tune = TUNE, name: str = "prime.mid") -> str:
     path = folder / name
     path.write_bytes(midi_bytes(tune))
@@ -59,8 +65,9 @@ def test_the_nats_of_keys_are_those_of_independent_bernoullis(tmp_path: Path) ->
     """Summed over 88 keys, of each step given those before it, the first from nothing."""
     run = fresh(CHORDS, tmp_path / "run")
     (answer,) = run.answers([Piece(CHORDS, "x:1")])
-    model, keys = run.model, torch.from_numpy(roll(CHORDS)).double()
-    inputs, _ = run.task.playing.sequence(CHORDS)
+    model: Any = run.model
+    keys = torch.from_numpy(roll(CHORDS)).double()
+    inputs, _ = playing_of(run).sequence(CHORDS)
     state, nats = None, []
     with torch.no_grad():
         for x, sounding in zip(torch.from_numpy(inputs), keys, strict=True):
@@ -74,12 +81,13 @@ def test_the_nats_of_keys_are_those_of_independent_bernoullis(tmp_path: Path) ->
 
 def test_the_nats_of_events_are_those_of_what_is_drawn(tmp_path: Path) -> None:
     run = fresh(TUNE, tmp_path / "run")
+    model: Any = run.model
     (answer,) = run.answers([Piece(TUNE, "x:1")])
-    inputs, targets = run.task.playing.sequence(TUNE)
+    inputs, targets = playing_of(run).sequence(TUNE)
     state, nats = None, []
     with torch.no_grad():
         for x, target in zip(inputs.tolist(), targets.tolist(), strict=True):
-            scores, state = run.model.step(torch.tensor([x]), state)
+            scores, state = model.step(torch.tensor([x]), state)
             assert scores.exp().sum().item() == pytest.approx(1)
             nats.append(-scores[0, target].item())
     assert answer == pytest.approx(nats, rel=1e-5)
@@ -171,10 +179,11 @@ def test_what_is_generated_is_as_long_as_was_asked_and_plays(music: Any, prime: 
 
 def test_so_many_events_are_drawn(tmp_path: Path) -> None:
     run = fresh(TUNE, tmp_path / "run")
-    playing = run.task.playing
+    playing, model = playing_of(run), run.model
     assert isinstance(playing, EventByEvent)
+    assert isinstance(model, OneToMany)
     with torch.no_grad():
-        (tune,) = playing.speak(run.model, 1, Sampling(longest=90), None, 90)
+        (tune,) = playing.speak(model, 1, Sampling(longest=90), None, 90)
     drawn = len(playing.events.numbers(tune)) - 1
     assert 80 <= drawn <= 91  # but for waits in a row that could be one, and a last note without its length
 
@@ -231,7 +240,7 @@ def test_a_picture_shows_the_notes(tmp_path: Path) -> None:
 
 def test_each_way_of_writing_reads_the_other(tmp_path: Path) -> None:
     keys, events = fresh(CHORDS, tmp_path / "a"), fresh(TUNE, tmp_path / "b")
-    assert isinstance(keys.task.playing, KeysByStep)
+    assert isinstance(playing_of(keys), KeysByStep)
     path, text = midi(tmp_path), json.dumps(CHORDS)
     assert len(keys.answers([keys.task.question(path)])[0]) == 9  # quarter notes
     assert events.predict([text])[0]["events"] > len(CHORDS)

@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn.utils.rnn import PackedSequence
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
 from elman import training
-from elman.data.batch import pack
+from elman.data.batch import pack, unpack
+from elman.data.fasta import distributions
 from elman.data.source import DataError
+from elman.data.strands import frames
 from elman.data.units import END
 from elman.nn.shapes import OneToMany
 from elman.run import Run
 from elman.storage import DamagedError, read_json, write_json
 from elman.tasks import find
+from elman.tasks.dna import DNA, DNASettings
 from elman.tasks.language import Language
 from elman.tasks.pretrained import Pretrained, Reader
 from elman.tasks.sentiment import Sentiment, SentimentSettings
@@ -52,20 +55,22 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     for side in ("source", "target"):
         (folder / f"pairs.{side}").write_text("".join(f"{line} {side}\n" for line in TEXT))
-    made = {"reviews": reviews, "tags": tags, "pairs": folder / "pairs"}
+    strands, labelled = folder / "strands.txt", folder / "strands.fa"
+    strands.write_text("acgttgca\nggttaaccgt\ncat\n" * 9)
+    pairs = (f">a{i} label=x\nACGTTGCAGT\n>b{i} label=y\nGGTTAACNRTTA\n" for i in range(9))
+    labelled.write_text("".join(pairs))
+    made = {"strands": labelled, "reviews": reviews, "tags": tags, "pairs": folder / "pairs"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_draw", lambda *_: None)
-        for unit, more in (("word", {"lower": True}), ("subword", {"largest": 45})):
-            settings: dict[str, Any] = {
-                "size": 6,
-                "hidden": 5,
-                "layers": 2,
-                "epochs": 1,
-                "min_count": 1,
-                **more,
-            }
+        models = {
+            "word": (text, {"lower": True}),
+            "subword": (text, {"largest": 45}),
+            "character": (strands, {}),
+        }
+        for unit, (file, more) in models.items():
             made[unit] = folder / unit
-            training.train("language", text, unit=unit, out=made[unit], lines=True, **settings)
+            settings: dict[str, Any] = {"size": 6, "hidden": 5, "layers": 2, "epochs": 1, "min_count": 1}
+            training.train("language", file, unit=unit, out=made[unit], lines=True, **settings, **more)
     return made
 
 
@@ -73,6 +78,13 @@ def voice(run: Path) -> OneToMany:
     model = Run.load(run).model
     assert isinstance(model, OneToMany)
     return model
+
+
+def critic(runs: dict[str, Path], unit: str) -> Sentiment:
+    """The sentiment task as it starts from a language model of a unit."""
+    settings = SentimentSettings.of({"init": str(runs[unit])})
+    assert isinstance(settings, SentimentSettings)
+    return Sentiment.learn(Sentiment.read(str(runs["reviews"]), settings).examples, settings)
 
 
 def test_a_reader_has_the_states_of_the_language_model(runs: dict[str, Path]) -> None:
@@ -89,9 +101,7 @@ def test_a_reader_has_the_states_of_the_language_model(runs: dict[str, Path]) ->
 
 def test_words_are_carried_over_and_new_ones_start_from_the_mean(runs: dict[str, Path]) -> None:
     pretrained, model = Pretrained.load(runs["word"]), voice(runs["word"])
-    settings = SentimentSettings.of({"init": str(runs["word"])})
-    examples = Sentiment.read(str(runs["reviews"]), settings).examples
-    task = Sentiment.learn(examples, settings)
+    task = critic(runs, "word")
     assert task.units.symbols == (*pretrained.units.symbols, "superb")
     assert task.remarks == (
         f"starts from a language model: 2 lstm layers of 5, {len(task.units) - 1} of the {len(task.units)} "
@@ -103,8 +113,7 @@ def test_words_are_carried_over_and_new_ones_start_from_the_mean(runs: dict[str,
 
 
 def test_subwords_are_carried_over_as_they_are(runs: dict[str, Path]) -> None:
-    settings = SentimentSettings.of({"init": str(runs["subword"])})
-    task = Sentiment.learn(Sentiment.read(str(runs["reviews"]), settings).examples, settings)
+    task = critic(runs, "subword")
     assert task.units.facts() == Pretrained.load(runs["subword"]).units.facts()
     assert task.settings.unit == "subword"
 
@@ -126,6 +135,7 @@ def test_words_that_a_task_writes_alike_start_from_the_most_frequent(runs: dict[
         ("ner", "tags", "word"),
         ("tagging", "tags", "word"),
         ("translation", "pairs", "subword"),
+        ("dna", "strands", "character"),
     ],
 )
 def test_a_task_trains_from_it_and_is_whole_without_it(
@@ -148,11 +158,40 @@ def test_a_task_trains_from_it_and_is_whole_without_it(
     assert Run.load(tmp_path / "run").answers(examples) == run.answers(examples)
 
 
+def test_the_bases_of_dna_are_read_as_the_language_model_reads_them(runs: dict[str, Path]) -> None:
+    """Frames three bases apart too: its state is that behind every third base."""
+    settings = DNASettings.of({"init": str(runs["character"])})
+    assert isinstance(settings, DNASettings)
+    pretrained = Pretrained.load(runs["character"])
+    strands = ["ACGTTGCATTACGGT", "GATTACA", "CCCGGGTTTA"]
+    wanted = [whole(voice(runs["character"]), pretrained.units.numbers(strand.lower())) for strand in strands]
+    for per_base, phase, apart in ((True, 0, 1), (False, 1, 3)):
+        task = DNA(settings, "xy", per_base, pretrained.sizes)
+        task._pretrained = pretrained
+        model = task.model()
+        assert model.language is not None
+        batch = [torch.from_numpy(frames(distributions(strand))[phase::apart]) for strand in strands]
+        packed = pack_sequence(batch, enforce_sorted=False)
+        found = unpack(model._understood(model.language, packed), packed)
+        for rows, states in zip(found, wanted, strict=True):
+            behind = states[apart - 1 :: apart]
+            torch.testing.assert_close(rows[: len(behind)], behind)
+            assert len(rows) - len(behind) in (0, 1)  # one more where the sequence ends within its bases
+
+
+def whole(model: OneToMany, numbers: list[int]) -> torch.Tensor:
+    """Return the states of the language model behind each unit, [T, H]."""
+    outputs, _ = model.layers(model.embedding(torch.tensor([END, *numbers]))[:, None])
+    return outputs[1:, 0]
+
+
 def test_layers_thaw_from_the_top(runs: dict[str, Path], tmp_path: Path) -> None:
     """For an epoch all of them rest: they have the language model's weights, bit by bit."""
     settings: dict[str, Any] = {"hidden": 4, "epochs": 1, "init": str(runs["word"])}
     run = training.train("sentiment", runs["reviews"], out=tmp_path / "run", **settings)
-    before, reader = voice(runs["word"]), run.model.unit
+    before, reader = voice(runs["word"]), run.model.get_submodule("unit")
+    assert isinstance(reader, Reader)
+    assert reader.layers is not None
     assert torch.equal(reader.embedding.weight[:-1], before.embedding.weight)
     for (name, weight), old in zip(reader.layers.named_parameters(), before.layers.parameters(), strict=True):
         assert torch.equal(weight, old), name

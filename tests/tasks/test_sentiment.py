@@ -79,6 +79,22 @@ def test_what_has_no_unit_is_the_unknown() -> None:
     assert task.batch(texts(("\u0301", None), ("zzz", None))).units.data.tolist() == [UNKNOWN, UNKNOWN]
 
 
+def test_a_word_never_seen_is_evidence_by_its_spelling() -> None:
+    task = Sentiment.learn(TRAIN, settings())
+    model, batch = task.model().eval(), task.batch(texts(("goodness film", None), ("qqq", None)))
+    assert batch.units.data.tolist()[:2] == [UNKNOWN, UNKNOWN]
+    assert batch.spelt is not None
+    heard: list[torch.Tensor] = []
+    model.reader.register_forward_pre_hook(lambda _, given: heard.append(given[0].data))
+    with torch.no_grad():
+        model(batch)
+    units, spellings = heard[0][:, :9], heard[0][:, 9:24]  # of 3 patterns of units and 5 of characters
+    assert torch.equal(units[:2], torch.zeros(2, 9))
+    assert spellings[0].abs().max() > 0.1
+    assert torch.equal(batch.text, torch.tensor([0, 0, 1]))
+    assert torch.equal(batch.place, torch.tensor([0, 2, 1]))
+
+
 def test_any_number_of_labels_in_order() -> None:
     task = Sentiment.learn(TRAIN, settings())
     assert task.labels == ("mixed", "neg", "pos")
@@ -96,9 +112,9 @@ def test_one_label_only_is_refused() -> None:
     with pytest.raises(DataError) as caught:
         Sentiment.learn(texts(("a", "pos"), ("b", "pos")), settings())
     assert str(caught.value) == (
-        "f.tsv: found one label only, 'pos'\n"
+        "f.tsv: found one label only: 'pos'\n"
         "  expected at least two, or there is nothing to tell apart\n"
-        "  add texts of another label, or name another column with --label"
+        "  add examples that have another label"
     )
 
 
@@ -135,8 +151,9 @@ def test_an_example_does_not_see_its_own_label_in_training() -> None:
     """With what it says itself taken out, a word that stands in it alone says nothing."""
     task = Sentiment.learn(TRAIN, settings())
     model, batch = task.model(), task.batch(TRAIN[1:2], answers=True)
-    assert model.evidence(batch.units, batch.targets)[0].abs().max() == 0  # "bad"
-    assert model.evidence(batch.units)[0].abs().max() > 0
+    evidence = model.evidence[0]
+    assert evidence(batch.units, batch.targets)[0].abs().max() == 0  # "bad"
+    assert evidence(batch.units)[0].abs().max() > 0
 
 
 def test_the_temperature_is_chosen_on_dev() -> None:
