@@ -22,7 +22,7 @@ from elman.tasks import TASKS
 
 Files = dict[str, Path]
 Settings = dict[str, Any]
-COMMANDS = ("bench", "doctor", "draw", "evaluate", "generate", "predict", "sample", "tasks", "train")
+COMMANDS = ("bench", "doctor", "evaluate", "predict", "sample", "tasks", "train")
 
 
 class Told(NamedTuple):

@@ -6,18 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elman.tasks.task import Task
 
-TASKS = (
-    "ner",
-    "tagging",
-    "sentiment",
-    "dna",
-    "translation",
-    "language",
-    "speech",
-    "music",
-    "video",
-    "series",
-)
+TASKS = ("ner",)
 
 
 class UnknownTaskError(ValueError):
