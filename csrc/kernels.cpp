@@ -134,8 +134,8 @@ void sizes(int64_t input, int64_t hidden, ElmanSizes* out) {
     int elman_##NAME##_##T##_backward(const ElmanLayer* layer) {                                                \
         return elman::status_of([=] { elman::backward<elman::CELL<T>, T>(*layer); });                           \
     }                                                                                                           \
-    int elman_##NAME##_##T##_step(const ElmanStep* call) {                                                      \
-        return elman::status_of([=] { elman::step_stack<elman::CELL<T>, T>(*call); });                          \
+    int elman_##NAME##_##T##_step(const ElmanRoom* room, int number) {                                          \
+        return elman::status_of([=] { elman::step_stack<elman::CELL<T>, T>(*room, number); });                  \
     }
 
 #define KERNELS_OF(NAME, CELL) KERNELS(NAME, CELL, float) KERNELS(NAME, CELL, double)
@@ -151,6 +151,7 @@ void elman_use_openmp(void* run, void* number, void* size) {
 
 // By which a caller knows that its structures are those of this library.
 int64_t elman_bytes_of_layer() { return sizeof(ElmanLayer); }
+int64_t elman_bytes_of_room() { return sizeof(ElmanRoom); }
 
 KERNELS_OF(rnn_tanh, TanhRNN)
 KERNELS_OF(rnn_relu, ReluRNN)

@@ -6,13 +6,15 @@
 
 extern "C" {
 
-struct ElmanStep {
-    int64_t layers, batch, input, hidden, threads;
+// Room for the results of several steps. They are taken one at a time, each of them once, by `number`.
+struct ElmanRoom {
+    enum { STEPS = 64 };  // at most
+    // Of each step: its input [B, I], or [B] int64_t, the places of the ones of one-hot vectors; and the state before
+    // it, [L, B, H] each, where that is not the state behind the step before (c only for a cell with memory).
+    const void *x[STEPS], *h[STEPS], *c[STEPS];
+    int64_t layers, batch, input, hidden, threads, one_hot;
     const void* const* forward;  // [L] packed weights, by `pack`, one direction each
-    const void* x;               // [B, I], or null
-    const int64_t* symbols;      // [B] in place of x: the places of the ones of one-hot vectors
-    const void *h, *c;           // [L, B, H]: the state before; c null for a cell without memory
-    void *h_next, *c_next;       // [L, B, H]: the state behind; its last layer's h is the output
+    void *h_next, *c_next;       // [steps, L, B, H]: the state behind each; the last layer's h is the output
 };
 }
 
@@ -22,46 +24,59 @@ namespace elman {
 // core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
 constexpr int64_t SHARED = 1 << 20;
 
+// Columns of a row of gates whose sums are found together: a few tiles of one row (see gemm.h), a part of the weights
+// that is small beside a core's own cache.
+template <class T>
+constexpr int64_t COLUMNS = 16 * PANEL<T>;
+
+// A step with an odd number goes through the weights from the last to the first: those that the step before used last
+// are still near. The sums of an element are the same, in the same order.
 template <class Cell, class T>
-void step_stack(const ElmanStep& call) {
-    for (int64_t b = 0; call.symbols && b < call.batch; b++)
-        if (call.symbols[b] < 0 || call.symbols[b] >= call.input) throw std::invalid_argument("symbols");
-    std::vector<const T*> inputs(call.batch), before(call.batch);
-    std::vector<T*> z(call.batch);
-    Packing<Cell, T> p(call.input, call.hidden);
-    Buffer<T> gates(call.batch * p.gates());
-    for (int64_t layer = 0; layer < call.layers; layer++) {
-        if (layer > 0) p = Packing<Cell, T>(call.hidden, call.hidden);
-        const bool one_hot = layer == 0 && call.symbols;
-        const T* w = static_cast<const T*>(call.forward[layer]);
-        const int64_t state = layer * call.batch * p.hidden;  // where this layer's begins
-        const T *h = static_cast<const T*>(call.h) + state, *c = static_cast<const T*>(call.c) + (Cell::MEMORY ? state : 0);
-        T *h_next = static_cast<T*>(call.h_next) + state, *c_next = static_cast<T*>(call.c_next) + (Cell::MEMORY ? state : 0);
-        for (int64_t b = 0; b < call.batch; b++) {
-            inputs[b] = layer == 0 ? static_cast<const T*>(call.x) + b * p.input : h_next + (b - call.batch) * p.hidden;
-            before[b] = h + b * p.hidden;
+void step_stack(const ElmanRoom& room, int64_t number) {
+    const int64_t batch = room.batch, size = room.layers * batch * room.hidden;
+    const int64_t* symbols = room.one_hot ? static_cast<const int64_t*>(room.x[number]) : nullptr;
+    for (int64_t b = 0; symbols && b < batch; b++)
+        if (symbols[b] < 0 || symbols[b] >= room.input) throw std::invalid_argument("symbols");
+    T* h_next = static_cast<T*>(room.h_next) + number * size;
+    T* c_next = Cell::MEMORY ? static_cast<T*>(room.c_next) + number * size : nullptr;
+    const T* h = room.h[number] ? static_cast<const T*>(room.h[number]) : h_next - size;
+    const T* c = room.c[number] || !Cell::MEMORY ? static_cast<const T*>(room.c[number]) : c_next - size;
+
+    std::vector<const T*> inputs(batch), before(batch);
+    std::vector<T*> z(batch);
+    Packing<Cell, T> p(room.input, room.hidden);
+    Buffer<T> gates(batch * p.gates());
+    for (int64_t layer = 0; layer < room.layers; layer++) {
+        if (layer > 0) p = Packing<Cell, T>(room.hidden, room.hidden);
+        const bool one_hot = layer == 0 && symbols;
+        const T* w = static_cast<const T*>(room.forward[layer]);
+        const int64_t state = layer * batch * p.hidden;  // where this layer's begins
+        for (int64_t b = 0; b < batch; b++) {
+            inputs[b] = layer == 0 ? static_cast<const T*>(room.x[number]) + b * p.input : h_next + state + (b - batch) * p.hidden;
+            before[b] = h + state + b * p.hidden;
             z[b] = gates.data + b * p.gates();
             std::copy_n(w + p.bias_at(), p.gates(), z[b]);
-            if (one_hot) add_column(p, w, call.symbols[b], 0, p.columns, z[b]);
+            if (one_hot) add_column(p, w, symbols[b], 0, p.columns, z[b]);
         }
         // Each thread has its own part of a row of gates; parts must be whole panels of both products.
-        const bool shared = p.bias_at() >= SHARED && p.first() % PANEL<T> == 0;
-        const int64_t panels = ceiling(p.gates(), PANEL<T>);
-        together(shared ? std::min(call.threads, panels) : 1, [&](int64_t part, int64_t parts) {
-            const int64_t from = panels * part / parts * PANEL<T>;
-            const int64_t to = std::min(p.gates(), panels * (part + 1) / parts * PANEL<T>);
-            std::vector<T*> sums(call.batch);
-            const auto add = [&](const std::vector<const T*>& a, int64_t k, const T* packed, int64_t first) {
-                const int64_t begin = std::max(from, first), end = std::min(to, first + p.columns);
-                for (int64_t b = 0; b < call.batch; b++) sums[b] = z[b] + first;
-                if (begin < end)
-                    add_product(call.batch, a.data(), 1, k, packed, begin - first, end - first, sums.data(), sums.data());
-            };
-            if (!one_hot) add(inputs, p.input, w, 0);
-            add(before, p.hidden, w + p.u_at(), p.first());
+        const int64_t width = p.first() % PANEL<T> == 0 ? COLUMNS<T> : p.gates(), cuts = ceiling(p.gates(), width);
+        together(p.bias_at() >= SHARED ? std::min(room.threads, cuts) : 1, [&](int64_t part, int64_t parts) {
+            const int64_t begin = cuts * part / parts, end = cuts * (part + 1) / parts;
+            std::vector<T*> sums(batch);
+            for (int64_t cut = begin; cut < end; cut++) {
+                const int64_t from = (number % 2 ? begin + end - 1 - cut : cut) * width, to = std::min(p.gates(), from + width);
+                const auto add = [&](const std::vector<const T*>& a, int64_t k, const T* packed, int64_t first) {
+                    const int64_t left = std::max(from, first), right = std::min(to, first + p.columns);
+                    for (int64_t b = 0; b < batch; b++) sums[b] = z[b] + first;
+                    if (left < right)
+                        add_product(batch, a.data(), 1, k, packed, left - first, right - first, sums.data(), sums.data());
+                };
+                if (!one_hot) add(inputs, p.input, w, 0);
+                add(before, p.hidden, w + p.u_at(), p.first());
+            }
         });
-        for (int64_t b = 0; b < call.batch; b++) {
-            const int64_t at = b * p.hidden;
+        for (int64_t b = 0; b < batch; b++) {
+            const int64_t at = state + b * p.hidden;
             step<Cell, T>(p, 0, p.hidden, z[b], false, h + at, Cell::MEMORY ? c + at : nullptr, h_next + at,
                           Cell::MEMORY ? c_next + at : nullptr);
         }

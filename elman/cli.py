@@ -17,6 +17,7 @@ import click
 
 from elman import __version__
 from elman.tasks import TASKS
+from elman.tasks.sampling import Sampling
 
 if TYPE_CHECKING:
     from elman.tasks.task import Task
@@ -57,11 +58,13 @@ def _exit_code(error: Exception) -> int:
     """Tell the user's mistakes from ours; a module that was never loaded cannot have raised."""
     kinds = {
         ("elman.training", "UsageError"): USAGE,
+        ("elman.tasks.task", "CannotError"): USAGE,
+        ("elman.data.extras", "MissingError"): USAGE,
         ("elman.data.source", "DataError"): DATA,
         ("elman.learning.fit", "DivergedError"): DIVERGED,
         ("elman.storage", "DamagedError"): DAMAGED,
     }
-    return kinds.get((type(error).__module__, type(error).__name__), BUG)
+    return next((kinds[n] for k in type(error).__mro__ if (n := (k.__module__, k.__name__)) in kinds), BUG)
 
 
 class _ReaderGoneError(Exception):
@@ -114,6 +117,9 @@ _COMMON = [
     click.Option(["--out"], type=click.Path(), help="folder of the run, new or empty [runs/TASK]"),
     click.Option(["--resume"], is_flag=True, help="go on from the last checkpoint in --out"),
     click.Option(["--skip-bad"], is_flag=True, help="leave out bad records and count them"),
+    click.Option(
+        ["--folds"], metavar="COLUMN", help="cross-validate on all files, groups of COLUMN together"
+    ),
     click.Option(["--json", "as_json"], is_flag=True, help="print the figures as one JSON object"),
 ]
 
@@ -134,33 +140,64 @@ def _find(name: str) -> "type[Task]":
 
 def _train_command(name: str) -> click.Command:
     kind = _find(name)
-    options: list[click.Parameter] = []
-    for setting in fields(kind.settings_type):
-        flag = "--" + setting.name.replace("_", "-")
-        value_type = str if setting.default is None else type(setting.default)
-        options.append(
-            click.Option(
-                [flag],
-                type=value_type,
-                default=setting.default,
-                show_default=True,
-                help=setting.metadata["help"],
-            )
-        )
+    options = _options(kind.settings_type)
 
-    def run(train: str | None, as_json: bool, **chosen: Any) -> None:
+    def run(train: str | None, folds: str | None, as_json: bool, **chosen: Any) -> None:
+        if folds is not None:
+            _cross_validate(name, train, folds, as_json, **chosen)
+            return
         from elman.training import train as train_task
 
         trained = train_task(name, train, **chosen)
-        _print_figures(trained.folder, as_json)
+        metrics = json.loads((trained.folder / "metrics.json").read_text())
+        _print_figures(metrics, trained.task.better, as_json)
+        click.echo(f"{trained.folder}: the run; its README.md has the figures and pictures", err=True)
 
     return click.Command(
         name, params=[*_COMMON, *options], callback=run, help=f"Train {kind.summary}: {kind.files}."
     )
 
 
-def _print_figures(folder: Path, as_json: bool) -> None:
-    metrics = json.loads((folder / "metrics.json").read_text())
+def _options(settings: type) -> list[click.Parameter]:
+    """Make an option of each field of a settings class (see `elman.tasks.task.option`)."""
+    options: list[click.Parameter] = []
+    for setting in fields(settings):
+        default, known = setting.default, setting.metadata
+        options.append(
+            click.Option(
+                ["--" + setting.name.replace("_", "-")],
+                is_flag=default is False,
+                type=known["kind"] or (str if default is None else type(default)),
+                metavar="|".join(known["choices"]) or None,
+                default=default,
+                show_default=default is not None and default is not False,
+                help=known["help"],
+            )
+        )
+    return options
+
+
+def _cross_validate(
+    name: str,
+    train: str | None,
+    column: str,
+    as_json: bool,
+    *,
+    dev: str | None,
+    test: str | None,
+    resume: bool,
+    **chosen: Any,
+) -> None:
+    if train is None or resume:
+        raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
+    from elman.folds import cross_validate
+
+    metrics = cross_validate(name, [file for file in (train, dev, test) if file], column, **chosen)
+    shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
+    _print_figures(shown, _find(name).better, as_json)
+
+
+def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
     if as_json:
         _print_json(metrics)
         return
@@ -168,8 +205,7 @@ def _print_figures(folder: Path, as_json: bool) -> None:
 
     from elman.report import show_figures
 
-    show_figures(metrics, Console(highlight=False))
-    click.echo(f"{folder}: the run; its README.md has the figures and pictures", err=True)
+    show_figures(metrics, Console(highlight=False), better)
 
 
 @cli.command()
@@ -182,7 +218,7 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
     from elman.run import Run
 
     trained = Run.load(run)
-    reading = trained.task.read(file, skip_bad=skip_bad)
+    reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
     judged = trained.judge(reading.examples)
     if as_json:
@@ -201,6 +237,7 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
     """Answer for texts, for a file, or for the lines of standard input (-)."""
+    from elman.data.source import read_lines
     from elman.run import Run
 
     trained = Run.load(run)
@@ -209,6 +246,8 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         told = []
         for line in sys.stdin:
             if not line.strip():
+                if not as_json:
+                    click.echo()  # so that answers stand in the lines of their questions
                 continue
             told += trained.predict([line.rstrip("\n")])
             if not as_json:
@@ -217,6 +256,14 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         told = trained.predict_file(texts[0])
         if trained.task.has_records(texts[0]):
             show = trained.task.record
+            heading = trained.task.heading()
+            if heading and not as_json:
+                click.echo(heading)
+        elif not as_json:
+            answers = iter(told)
+            for _, line in read_lines(texts[0]):
+                click.echo(show(next(answers)) if line.strip() else "")
+            return
     else:
         told = trained.predict(texts)
     if as_json:
@@ -224,6 +271,61 @@ def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
         return
     for answer in told:
         click.echo(show(answer))
+
+
+def _generate(run: str, count: int, prime: str | None, out: str | None, as_json: bool, **chosen: Any) -> None:
+    try:
+        sampling = Sampling(**chosen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    from elman.report import write_media
+    from elman.run import Run
+    from elman.storage import write_whole
+
+    trained = Run.load(run)
+    told = trained.generate(count, sampling, prime)
+    if as_json:
+        text = json.dumps({"task": trained.task.name, "answers": told}, indent=1, ensure_ascii=False)
+    else:
+        text = "\n".join(map(trained.task.show, told))
+    if out is None:
+        click.echo(text)
+        return
+    written = [] if as_json else write_media(trained, told, Path(out))
+    if not written:
+        write_whole(Path(out), text.encode() + b"\n")
+    for path in written or [out]:
+        click.echo(path, err=True)
+
+
+cli.add_command(
+    click.Command(
+        "generate",
+        callback=_generate,
+        params=[
+            click.Argument(["run"], type=click.Path()),
+            click.Option(["--count"], type=click.IntRange(min=1), default=1, help="how many [1]"),
+            click.Option(["--prime"], help="how each begins"),
+            click.Option(["--out"], type=click.Path(), help="file to write instead of printing"),
+            click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
+            *_options(Sampling),
+        ],
+        help="Let a run speak.",
+    )
+)
+
+
+@cli.command()
+@click.argument("run", type=click.Path())
+@click.argument("text", metavar="INPUT")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="PNG file to write")
+def draw(run: str, text: str, out: Path) -> None:
+    """Draw what a run looks at in an input."""
+    from elman import plots
+    from elman.run import Run
+
+    plots.save(plots.heatmap(Run.load(run).picture(text)), out)
+    click.echo(out, err=True)
 
 
 def _is_path(text: str) -> bool:

@@ -11,9 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from elman.storage import write_whole
+from elman.tasks.task import Heatmap
+
+WIDEST = 60  # inches that the cells of a picture take, at most
 
 
-def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
+def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = "higher") -> Figure:
     """Draw the training loss and the dev score over the epochs, the best epoch marked."""
     figure, axes = _axes("Learning")
     epochs = [row["epoch"] for row in log]
@@ -22,8 +25,9 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = axes.twinx()
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
-    right.set(ylabel=f"dev {metric}", ylim=(0, 1))
-    best = max(log, key=lambda row: row["score"])
+    share = all(0 <= row["score"] <= 1 for row in log)
+    right.set(ylabel=f"dev {metric}", ylim=(0, 1 if share else None))
+    best = (max if better == "higher" else min)(log, key=lambda row: row["score"])
     dot = right.plot(best["epoch"], best["score"], "o", color="tab:blue", label=f"best: {best['score']:.4f}")
     axes.legend(handles=[*loss, *score, *dot], loc="center right")
     return figure
@@ -56,6 +60,17 @@ def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
         )
     axes.set(xlabel=unit, ylabel="share of sequences")
     axes.legend()
+    return figure
+
+
+def heatmap(picture: Heatmap) -> Figure:
+    """Draw numbers as shades, their labels beside them."""
+    rows, columns = picture.values.shape
+    cell = min(0.32, WIDEST / max(rows, columns))
+    figure, axes = _axes(picture.title, (2 + cell * columns, 1.5 + cell * rows))
+    axes.imshow(picture.values, cmap="Blues", vmin=0)
+    axes.set_xticks(range(columns), picture.columns, rotation=60, ha="right")
+    axes.set_yticks(range(rows), picture.rows)
     return figure
 
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Self
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
 
+from elman import plots
 from elman.learning.fit import Progress
 from elman.run import Run, read_facts
 from elman.storage import write_whole
@@ -66,14 +68,15 @@ class Display:
             )
 
 
-def show_figures(metrics: Mapping[str, Any], console: Console) -> None:
+def show_figures(metrics: Mapping[str, Any], console: Console, better: str = "higher") -> None:
     """Print the model's figures beside the baselines'; a star marks the best of each file."""
     rows = _rows(metrics)
     rates = _rates(rows[0][2])
+    best_of = max if better == "higher" else min
     table = _table("data", "method", rows[0][2]["metric"], *(name for name in rates if name != "value"))
     for part, method, judged in rows:
-        best = judged["value"] >= max(other["value"] for p, _, other in rows if p == part)
-        value, *others = (f"{rate:.4f}" for rate in _rates(judged).values())
+        best = judged["value"] == best_of(other["value"] for p, _, other in rows if p == part)
+        value, *others = (f"{judged[name]:.4f}" if name in judged else "" for name in rates)
         table.add_row(part, method, f"{value} *" if best else value, *others)
     console.print(table)
 
@@ -83,14 +86,28 @@ def show_judged(judged: Mapping[str, Any], console: Console) -> None:
     rates = _rates(judged)
     table = _table("", judged["metric"], *(name for name in rates if name != "value"))
     table.add_row("all", *(f"{rate:.4f}" for rate in rates.values()))
-    for kind, figures in judged.get("per_type", {}).items():
-        table.add_row(kind, *(f"{rate:.4f}" for rate in _rates(figures).values()))
     console.print(table)
+    if parts := _parts(judged):
+        of, figures = parts
+        details = _table(of, *next(iter(figures.values())))
+        for kind, numbers in figures.items():
+            details.add_row(kind, *map(_shown, numbers.values()))
+        console.print(details)
     console.print(judged["signature"], markup=False)
 
 
 def _rates(judged: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in judged.items() if isinstance(value, float)}
+
+
+def _parts(judged: Mapping[str, Any]) -> tuple[str, Mapping[str, Mapping[str, Any]]] | None:
+    """Return what the figures are parted by, such as "type", and those of each part; None without parts."""
+    name = next((name for name in judged if name.startswith("per_") and judged[name]), None)
+    return (name.removeprefix("per_"), judged[name]) if name else None
+
+
+def _shown(cell: Any) -> str:
+    return f"{cell:.4f}" if isinstance(cell, float) else str(cell)
 
 
 def _rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, Any]]]:
@@ -114,7 +131,8 @@ def write_card(
     """Write README.md, the model card."""
     facts = read_facts(run.folder)
     rows = _rows(metrics)
-    best = max(log, key=lambda row: row["score"])
+    best_of = max if run.task.better == "higher" else min
+    best = best_of(log, key=lambda row: row["score"])
     lines = [
         f"# {run.task.summary.capitalize()} by elman {facts['versions']['elman']}",
         "",
@@ -129,10 +147,11 @@ def write_card(
         f"Signature: `{rows[0][2]['signature']}`",
     ]
     for part in ("dev", "test"):
-        if per_type := metrics.get(part, {}).get("per_type"):
-            columns = list(next(iter(per_type.values())))
-            body = [[kind, *judged.values()] for kind, judged in per_type.items()]
-            lines += ["", *_markdown([f"type ({part})", *columns], body)]
+        if parts := _parts(metrics.get(part, {})):
+            of, figures = parts
+            columns = list(next(iter(figures.values())))
+            body = [[kind, *judged.values()] for kind, judged in figures.items()]
+            lines += ["", *_markdown([f"{of} ({part})", *columns], body)]
     lines += ["", "## Data", "", *(f"- {part}: {reading.description}" for part, reading in readings.items())]
     lines += ["", "## Settings", ""]
     lines += [f"- {key} = {value}" for key, value in asdict(run.task.settings).items()]
@@ -152,7 +171,24 @@ def write_card(
     write_whole(run.folder / "README.md", "\n".join([*lines, ""]).encode())
 
 
+def write_media(run: Run, told: Sequence[Mapping[str, Any]], path: Path) -> list[Path]:
+    """Write each thing that was generated as a file that plays, with a picture beside it.
+
+    Returns the files, numbered where they are more than one; none where the task speaks in text.
+    """
+    written = []
+    for number, one in enumerate(told, 1):
+        content = run.task.media(one, path)
+        if content is None:
+            return []
+        file = path if len(told) == 1 else path.with_stem(f"{path.stem}-{number}")
+        write_whole(file, content)
+        plots.save(plots.heatmap(run.picture(str(file))), file.with_suffix(".png"))
+        written.append(file)
+    return written
+
+
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return the lines of a table; rates with four digits."""
-    body = [[f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    body = [[_shown(cell) for cell in row] for row in rows]
     return ["| " + " | ".join(row) + " |" for row in [columns, ["---"] * len(columns), *body]]

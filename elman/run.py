@@ -3,7 +3,8 @@
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,10 @@ import torch
 from torch import nn
 
 import elman
-from elman.data.batch import fill
 from elman.data.source import DataError, read_lines
 from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
-from elman.tasks.task import Task
-
-BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
+from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
 
 
 class Run:
@@ -27,6 +25,8 @@ class Run:
     >>> run = Run.load("runs/ner")  # doctest: +SKIP
     >>> run.predict(["Ada Lovelace wrote to Charles Babbage in London"])  # doctest: +SKIP
     """
+
+    model: Any  # of the task's own kind
 
     def __init__(self, task: Task, model: nn.Module, folder: Path) -> None:
         self.task, self.model, self.folder = task, model, folder
@@ -63,12 +63,17 @@ class Run:
             raise DamagedError(path, f"not the weights that run.json speaks of ({error})") from None
         self.model.eval()
 
-    def save_facts(self, data: dict[str, Path], command: Sequence[str]) -> None:
-        """Write run.json: all that rebuilds the task, and where it came from."""
+    def save_facts(self, data: Mapping[str, Sequence[Path]], command: Sequence[str]) -> None:
+        """Write run.json: all that rebuilds the task, and where it came from.
+
+        Args:
+            data: the files that the run depends on, by what they are for.
+            command: that trains it.
+        """
         facts = {
             "task": self.task.name,
             "settings": asdict(self.task.settings),
-            "data": {name: fingerprint(path) for name, path in data.items()},
+            "data": {name: fingerprint(paths) for name, paths in data.items()},
             "versions": versions(),
             "command": list(command),
             "learned": self.task.facts(),
@@ -81,13 +86,7 @@ class Run:
 
     def answers(self, examples: Sequence[Any]) -> list[Any]:
         """Return the model's answer to each example, in their order. The model must be in `eval` mode."""
-        answers: list[Any] = [None] * len(examples)
-        with torch.no_grad():
-            for chosen in fill([self.task.length(example) for example in examples], BATCH_STEPS):
-                batch = self.task.batch([examples[i] for i in chosen])
-                for i, answer in zip(chosen, self.task.answer(self.model, batch), strict=True):
-                    answers[i] = answer
-        return answers
+        return self.task.answers(self.model, examples)
 
     def judge(self, examples: Sequence[Any]) -> dict[str, Any]:
         """Score the model on examples: {"metric", "value", ...}."""
@@ -95,7 +94,11 @@ class Run:
 
     def evaluate(self, path: str | Path) -> dict[str, Any]:
         """Score the model on a file: {"metric", "value", ...}. Raises DataError."""
-        return self.judge(self.task.read(str(path)).examples)
+        return self.judge(self.read(path).examples)
+
+    def read(self, path: str | Path, *, skip_bad: bool = False) -> Reading:
+        """Read a file of examples as the run's training file was read. Raises DataError."""
+        return self.task.read(str(path), self.task.settings, skip_bad=skip_bad)
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Answer questions as a user types them. Raises DataError for a text without anything in it."""
@@ -120,6 +123,20 @@ class Run:
             for question, answer in zip(questions, self.answers(questions), strict=True)
         ]
 
+    def generate(
+        self, count: int = 1, sampling: Sampling | None = None, prime: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Speak: `count` sequences, each behind `prime`. Raises CannotError where the task does not speak."""
+        return self.task.generate(self.model, count, sampling or Sampling(), prime)
+
+    def picture(self, text: str) -> Heatmap:
+        """Return what the model looks at in a text. Raises CannotError, DataError."""
+        return self.task.picture(self.model, self.task.question(text))
+
+    def stream(self) -> AbstractContextManager[Stream]:
+        """Open a stream: `with run.stream() as stream: stream.step(x)`. Raises CannotError."""
+        return self.task.stream(self.model)
+
 
 def read_facts(folder: Path) -> dict[str, Any]:
     """Read run.json. Raises DataError where there is none, DamagedError."""
@@ -132,13 +149,18 @@ def read_facts(folder: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Return what tells one data file from another: its path, size and SHA-256."""
+def fingerprint(paths: Sequence[Path]) -> dict[str, Any]:
+    """Return what tells some data files from others: paths, size and SHA-256, of all of them together."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return {
+        "path": ", ".join(map(str, paths)),
+        "bytes": sum(path.stat().st_size for path in paths),
+        "sha256": digest.hexdigest(),
+    }
 
 
 def versions() -> dict[str, str]:

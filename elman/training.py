@@ -1,8 +1,8 @@
 """From files to a trained, judged run in its folder."""
 
 import json
-import random
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,15 @@ from typing import Any
 import torch
 
 from elman import plots
-from elman.data.batch import fill
-from elman.data.source import DataError
+from elman.data.source import DataError, counted
 from elman.learning.fit import Checkpoint, Plan, Progress, fit
 from elman.report import Display, write_card
 from elman.run import Run, fingerprint, read_facts
 from elman.storage import DamagedError, read_tensors, write_json, write_tensors, write_whole
 from elman.tasks import find
-from elman.tasks.task import Reading, Task
+from elman.tasks.task import Reading, Settings, Task
 
 FEWEST_BATCHES = 50  # in an epoch: a small file gets smaller batches, or it would be learned too slowly
-DEV_SHARE = 0.1  # of the training examples, when there is no dev file
 
 
 class UsageError(ValueError):
@@ -56,6 +54,22 @@ def train(
         DivergedError: when the loss stops being a number.
         DamagedError: when `resume` meets a file that is not as it was written.
     """
+    kind, chosen, folder = prepare(task, settings, out, resume)
+    display = Display()
+    if train is None:
+        if dev or test:
+            raise UsageError("dev and test need a training file beside them")
+        train, dev, test = kind.sample(folder / "sample")
+    given = {name: str(f) for name, f in {"train": train, "dev": dev, "test": test}.items() if f is not None}
+    readings = _read(kind, given, chosen, skip_bad, display)
+    files = {name: kind.paths(file, chosen) for name, file in given.items()}
+    return train_on(kind, chosen, readings, files, folder, display, resume)
+
+
+def prepare(
+    task: str, settings: Mapping[str, Any], out: str | Path | None, resume: bool
+) -> tuple[type[Task], Settings, Path]:
+    """Return the task, its settings and the folder that a call names. Raises UsageError."""
     try:
         kind = find(task)
         chosen = kind.settings_type.of(settings)
@@ -63,13 +77,19 @@ def train(
         raise UsageError(str(error)) from None
     folder = Path(out) if out is not None else Path("runs") / task
     _check_folder(folder, resume)
-    display = Display()
-    if train is None:
-        if dev or test:
-            raise UsageError("dev and test need a training file beside them")
-        train, dev, test = kind.sample(folder / "sample")
-    readings = _read(kind, {"train": train, "dev": dev, "test": test}, skip_bad, display)
+    return kind, chosen, folder
 
+
+def train_on(
+    kind: type[Task],
+    chosen: Settings,
+    readings: dict[str, Reading],
+    files: Mapping[str, Sequence[Path]],
+    folder: Path,
+    display: Display,
+    resume: bool = False,
+) -> Run:
+    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`."""
     torch.manual_seed(chosen.seed)
     learned = kind.learn(readings["train"].examples, chosen)
     for remark in learned.remarks:
@@ -80,9 +100,9 @@ def train(
             learned.check(readings["test"].examples)
         except DataError as error:
             display.say(f"warning: {error}\n  it counts as missed")
+    _warn_of_duplicates(learned, readings, display)
     run = Run(learned, learned.model(), folder)
-    files = {name: Path(file) for name, file in {"train": train, "dev": dev, "test": test}.items() if file}
-    files |= chosen.files()
+    files = {**files, **{name: [path] for name, path in chosen.files().items()}}
     if resume and (folder / "run.json").exists():
         _check_same(run, files)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,7 +119,8 @@ def train(
         }
     log = _train(run, readings, display, resume)
     run.load_weights()
-    learned.calibrate(run.model, lambda: run.judge(readings["dev"].examples)["value"])
+    if said := learned.calibrate(run.model, readings["dev"].examples):
+        display.say(said)
     run.save_weights()
     answers = {part: run.answers(reading.examples) for part, reading in judged.items()}
     metrics = {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
@@ -114,23 +135,29 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
     """Fit the run's model, saving the best weights, checkpoints and the log; return the log."""
     task, model, folder = run.task, run.model, run.folder
     examples, settings = readings["train"].examples, task.settings
-    lengths = [task.length(example) for example in examples]
-    batch_steps = min(settings.batch_steps, max(1, sum(lengths) // FEWEST_BATCHES))
-    plan = Plan(settings.epochs, settings.learning_rate, settings.patience)
+    steps = sum(map(task.length, examples))
+    least = max(1, steps // FEWEST_BATCHES, steps * task.fewest // len(examples))
+    batch_steps = min(settings.batch_steps, least)
+    plan = Plan(
+        settings.epochs,
+        settings.learning_rate,
+        settings.patience,
+        better=task.better,
+        depths=task.depths(model),
+    )
     checkpoint, log = _load_checkpoint(folder) if resume else (None, [])
     if checkpoint:
         display.say(f"goes on behind epoch {checkpoint.epoch}")
 
     def batches(epoch: int) -> list[Any]:
-        order = fill(lengths, batch_steps, seed=settings.seed * 1_000_003 + epoch)
-        return [task.batch([examples[i] for i in chosen], answers=True) for chosen in order]
+        return task.batches(examples, batch_steps, settings.seed * 1_000_003 + epoch)
 
     with display:
         for progress in fit(
             model,
             batches,
             lambda batch: task.loss(model, batch),
-            lambda: run.judge(readings["dev"].examples)["value"],
+            lambda: task.score(model, readings["dev"].examples),
             plan,
             checkpoint,
         ):
@@ -150,15 +177,15 @@ def _draw(
     """Write the pictures into the run's folder."""
     task = run.task
     figures = {
-        "learning": plots.learning_curve(log, task.metric_name),
+        "learning": plots.learning_curve(log, task.metric_name, task.better),
         "lengths": plots.lengths(
             {part: [task.length(e) for e in reading.examples] for part, reading in readings.items()},
             task.unit,
         ),
     }
     for part, given in answers.items():
-        labels, counts = task.confusion(readings[part].examples, given)
-        figures[f"confusion-{part}"] = plots.confusion(labels, counts, f"Confusion of {task.unit} on {part}")
+        if confused := task.confusion(readings[part].examples, given):
+            figures[f"confusion-{part}"] = plots.confusion(*confused, f"Confusion on {part}")
     (run.folder / "plots").mkdir(exist_ok=True)
     for name, figure in figures.items():
         plots.save(figure, run.folder / "plots" / f"{name}.png")
@@ -180,11 +207,11 @@ def _check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def _check_same(run: Run, files: dict[str, Path]) -> None:
+def _check_same(run: Run, files: Mapping[str, Sequence[Path]]) -> None:
     """Refuse to go on with a run under another task, other settings or other data."""
     before = read_facts(run.folder)
     now: dict[str, Any] = {"task": run.task.name, **asdict(run.task.settings)}
-    now |= {f"{name} file": fingerprint(path)["sha256"][:12] for name, path in files.items()}
+    now |= {f"{name} file": fingerprint(paths)["sha256"][:12] for name, paths in files.items()}
     then: dict[str, Any] = {"task": before["task"], **before["settings"]}
     then |= {f"{name} file": facts["sha256"][:12] for name, facts in before["data"].items()}
     other = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
@@ -194,31 +221,38 @@ def _check_same(run: Run, files: dict[str, Path]) -> None:
 
 
 def _read(
-    kind: type[Task], files: dict[str, str | Path | None], skip_bad: bool, display: Display
+    kind: type[Task], files: dict[str, str], settings: Settings, skip_bad: bool, display: Display
 ) -> dict[str, Reading]:
     """Read every file there is; part dev from train where it has no file."""
     readings = {}
     for name, file in files.items():
-        if file is not None:
-            readings[name] = kind.read(str(file), skip_bad=skip_bad)
-            display.say(f"{name:5} {readings[name].description}")
+        readings[name] = kind.read(file, settings, skip_bad=skip_bad)
+        display.say(f"{name:5} {readings[name].description}")
     if "dev" not in readings:
         train = readings["train"]
-        order = list(range(len(train.examples)))
-        random.Random(0).shuffle(order)
-        held_out = set(order[: max(1, int(len(order) * DEV_SHARE))])
-        parts = [[e for i, e in enumerate(train.examples) if (i in held_out) is dev] for dev in (False, True)]
-        if not parts[0]:
+        rest, dev = kind.hold_out(train.examples)
+        if not rest:
             raise DataError(
                 train.path, "one example", "at least 2, of which one serves as dev", "add examples"
             )
-        said = f"{len(parts[1]):,} of the {len(order):,} training examples, held out (there is no dev file)"
+        all_of_them = counted(len(train.examples), "training example")
+        said = f"{len(dev):,} of the {all_of_them}, held out (there is no dev file)"
         display.say(f"dev   {said}")
         readings |= {
-            "train": Reading(train.path, parts[0], train.description),
-            "dev": Reading(train.path, parts[1], said),
+            "train": Reading(train.path, rest, train.description),
+            "dev": Reading(train.path, dev, said),
         }
     return readings
+
+
+def _warn_of_duplicates(task: Task, readings: dict[str, Reading], display: Display) -> None:
+    """Count what a model that learned the training file by heart would know of the others."""
+    seen = {task.key(example) for example in readings["train"].examples} - {None}
+    for part, reading in readings.items():
+        twice = sum(task.key(example) in seen for example in reading.examples) if part != "train" else 0
+        if twice:
+            of = counted(len(reading.examples), "example")
+            display.say(f"warning: {twice:,} of the {of} of {part} stand in the training file too")
 
 
 def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:

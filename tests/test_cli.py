@@ -22,7 +22,7 @@ from elman.tasks import TASKS
 
 Files = dict[str, Path]
 Settings = dict[str, Any]
-COMMANDS = ("bench", "doctor", "evaluate", "predict", "sample", "tasks", "train")
+COMMANDS = ("bench", "doctor", "draw", "evaluate", "generate", "predict", "sample", "tasks", "train")
 
 
 class Told(NamedTuple):
@@ -269,8 +269,11 @@ def test_predict_plain_text(elman: Call, trained: Path, tmp_path: Path) -> None:
     plain.write_text("\n\n".join(texts), encoding="utf-8")
     told = elman("predict", trained, *texts)
     assert [bare(line) for line in told.out.splitlines()] == texts
+    first, second, third = told.out.splitlines()
     for words, stdin in [((plain,), ""), (("-",), plain.read_text()), ((), plain.read_text())]:
-        assert elman("predict", trained, *words, stdin=stdin) == told
+        # A blank line is answered with one, so that an answer stands in the line of its question.
+        given = elman("predict", trained, *words, stdin=stdin)
+        assert (given.code, given.out.splitlines()) == (0, [first, "", second, "", third])
         given = json.loads(elman("predict", trained, *words, "--json", stdin=stdin).out)["answers"]
         expected = json.loads(elman("predict", trained, *texts, "--json").out)["answers"]
         assert [answer["tags"] for answer in given] == [answer["tags"] for answer in expected]

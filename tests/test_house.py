@@ -23,6 +23,7 @@ FLOORS = {
         "elman.bench",
         "elman.doctor",
         "elman.training",
+        "elman.folds",
         "elman.report",
         "elman.plots",
         "elman.export",
@@ -239,7 +240,9 @@ def test_files_are_short_well_named_and_run_no_code_from_data() -> None:
 
 def test_every_cell_and_every_task_is_in_its_list() -> None:
     assert missing(PACKAGE / "nn" / "cells", {"__init__", "cell"}, set(CELLS)) == set()
-    assert missing(PACKAGE / "tasks", {"__init__", "task"}, set(TASKS)) == set()
+    shared = {"__init__", "task", "sampling", "words", "labels", "pretrained"}
+    shared |= {"bases", "hearing", "playing", "spelling", "spoken_words", "texts"}  # parts of one task each
+    assert missing(PACKAGE / "tasks", shared, set(TASKS)) == set()
 
 
 def test_the_checks_saw_the_whole_house() -> None:

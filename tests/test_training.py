@@ -302,7 +302,7 @@ def test_without_dev_a_tenth_of_train_is_held_out(
     entities = files["train"].read_text(encoding="utf-8").count("\tB-")
     assert 0 < metrics["dev"]["gold"] < entities / 3
     assert metrics.keys() == {"dev", "baselines"}
-    words = len({w.lower() for e in run.task.read(str(files["train"])).examples for w in e.words})
+    words = len({w.lower() for e in run.read(files["train"]).examples for w in e.words})
     known = run.task.facts()["words"]
     assert len(known) - 2 < words  # what is held out is not learned from
     assert "held out" in (run.folder / "README.md").read_text()

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 
-def pack(sequences: Sequence[Sequence[int]]) -> PackedSequence:
-    """Pack integer sequences, each at least one long, into [N].
+def pack(sequences: Sequence[Sequence[int] | np.ndarray]) -> PackedSequence:
+    """Pack sequences of integers, or of rows of numbers [T, ...], each at least one long, into [N, ...].
 
     >>> pack([[7], [1, 2, 3]]).data
     tensor([1, 7, 2, 3])
@@ -25,7 +25,8 @@ def pack(sequences: Sequence[Sequence[int]]) -> PackedSequence:
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     if not lengths.all():
         raise ValueError("sequences must be at least one step long, got an empty one")
-    flat = np.concatenate([np.asarray(sequence, dtype=np.int64) for sequence in sequences])
+    flat = np.concatenate([np.asarray(sequence) for sequence in sequences])  # [N, ...]
+    flat = flat.astype(np.int64 if np.issubdtype(flat.dtype, np.integer) else np.float32, copy=False)
     first = np.cumsum(lengths) - lengths
     order = np.argsort(-lengths, kind="stable")
     alive = np.arange(lengths.max())[:, None] < lengths[order]  # [T, B]

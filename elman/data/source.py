@@ -67,14 +67,14 @@ def did_you_mean(word: str, known: list[str]) -> str | None:
     return f"did you mean {quote(near[0])}?" if near else None
 
 
-def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     r"""The lines of a UTF-8 file with their numbers from 1, without line ends and without a byte order mark.
 
     The file is read as it is asked for, a line at a time, so that a pipe will do.
 
     Raises DataError when the file is absent, a folder or not to be opened; at bytes that are not UTF-8, a NUL
-    byte, the byte order mark of another encoding, a carriage return within a line; at a line over
-    `LONGEST_LINE` bytes.
+    byte, the byte order mark of another encoding, a carriage return within a line; at a line over `longest`
+    bytes.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -87,10 +87,10 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     with _open(path) as stream:
         _pass_byte_order_mark(stream, path)
         for number in itertools.count(1):
-            line = stream.readline(LONGEST_LINE + len(b"\r\n"))
+            line = stream.readline(longest + len(b"\r\n"))
             if not line:
                 return
-            yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number)
+            yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number, longest)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -127,8 +127,8 @@ def _pass_byte_order_mark(stream: BinaryIO, path: Path) -> None:
         stream.read(len(codecs.BOM_UTF8))
 
 
-def _decode(line: bytes, path: Path, number: int) -> str:
-    """The text of one line, which may have been cut behind LONGEST_LINE bytes."""
+def _decode(line: bytes, path: Path, number: int, longest: int) -> str:
+    """The text of one line, which may have been cut behind `longest` bytes."""
     if (at := line.find(b"\0")) >= 0:
         raise DataError(
             f"{path}:{number}:{_column(line, at)}",
@@ -143,12 +143,12 @@ def _decode(line: bytes, path: Path, number: int) -> str:
             "lines that end with LF or CR LF",
             f"convert it: tr '\\r' '\\n' < {_shell(path)} > NEW",
         )
-    if len(line) > LONGEST_LINE:
+    if len(line) > longest:
         raise DataError(
             f"{path}:{number}",
-            f"a line of more than {LONGEST_LINE:,} bytes, which begins with "
+            f"a line of more than {longest:,} bytes, which begins with "
             + quote(line[: _QUOTED + 1].decode("utf-8", "replace")),
-            f"lines of at most {LONGEST_LINE:,} bytes",
+            f"lines of at most {longest:,} bytes",
             "check that this is the file you meant, and that its line ends are LF or CR LF",
         )
     try:

@@ -6,10 +6,10 @@ progress bar, a log, a checkpoint) stands in the body of the caller's loop.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,10 +54,27 @@ class Plan:
     weight_decay: float = 0.01
     clip: float = 5.0  # largest norm of the gradient
     averaging: float = 0.999  # share of the average that an update leaves
+    depths: Mapping[str, int] = field(default_factory=dict)  # of pretrained parameters below the top, by name
+    better: Literal["higher", "lower"] = "higher"  # score
+    slower: float = 2.6  # by so much a parameter learns more slowly than those one level above it
 
-    def rate_at(self, position: float) -> float:
-        """Return the learning rate after `position` epochs, a fraction."""
-        return self.learning_rate * min(1.0, position) * (1 - position / self.epochs)
+    @property
+    def worst(self) -> float:
+        """The score that any other beats."""
+        return -math.inf if self.better == "higher" else math.inf
+
+    def beats(self, score: float, best: float) -> bool:
+        """Return whether a score is better than the best so far."""
+        return score > best if self.better == "higher" else score < best
+
+    def rate_at(self, position: float, depth: int = 0) -> float:
+        """Return the learning rate after `position` epochs, a fraction.
+
+        A parameter at `depth` rests for as many epochs; then its rate rises as the others' did, up to a
+        smaller one (Howard and Ruder 2018, "Universal language model fine-tuning for text classification").
+        """
+        warm = min(1.0, max(0.0, position - depth))
+        return self.learning_rate / self.slower**depth * warm * (1 - position / self.epochs)
 
 
 @dataclass(frozen=True)
@@ -82,7 +99,7 @@ class Progress:
     rate: float  # real steps a second
     seconds_left: float  # at this rate, if no early stop
     score: float | None = None  # on dev, at the end of an epoch
-    best: float = -math.inf  # the best score so far
+    best: float = math.nan  # the best score so far
     best_epoch: int = 0
     checkpoint: Checkpoint | None = None  # at the end of an epoch
 
@@ -110,7 +127,7 @@ def fit(
         model: to be trained in place; it holds the averaged weights of the last epoch at the end.
         batches: gives the batches (see `Batch`) of an epoch, counted from 1; at least one.
         loss: of a batch, a scalar.
-        evaluate: scores the model on dev; the higher the better.
+        evaluate: scores the model on dev.
         plan: how long and how fast.
         resume: where to go on; with it, the updates to come are bitwise those of a run never stopped.
 
@@ -118,9 +135,9 @@ def fit(
         DivergedError: when the loss or the gradient is not finite.
     """
     parameters: list[Tensor] = list(model.parameters())
-    optimizer = torch.optim.AdamW(parameters, plan.learning_rate, weight_decay=plan.weight_decay, fused=True)
+    optimizer = torch.optim.AdamW(_groups(model, plan), weight_decay=plan.weight_decay, fused=True)
     average = [parameter.detach().clone() for parameter in parameters]
-    best, best_epoch, begun, step = -math.inf, 0, 0, 0
+    best, best_epoch, begun, step = plan.worst, 0, 0, 0
     if resume is not None:
         _restore(resume.tensors, parameters, average, optimizer)
         best, best_epoch, begun, step = resume.best, resume.best_epoch, resume.epoch, resume.step
@@ -137,7 +154,7 @@ def fit(
             # Half an update in, so that neither the first nor the last has a rate of zero.
             position = epoch - 1 + (number + 0.5) / len(todo)
             for group in optimizer.param_groups:
-                group["lr"] = plan.rate_at(position)
+                group["lr"] = plan.rate_at(position, group["depth"])
             optimizer.zero_grad()
             batch_loss = loss(batch)
             if not torch.isfinite(batch_loss):
@@ -175,7 +192,7 @@ def fit(
         model.eval()
         with torch.no_grad():
             score = evaluate()
-        if score > best:
+        if plan.beats(score, best):
             best, best_epoch = score, epoch
         tensors = _tensors(trained, average, optimizer)
         yield replace(
@@ -187,6 +204,14 @@ def fit(
         )
         if epoch < plan.epochs:
             _assign(parameters, trained)
+
+
+def _groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:
+    """Part the parameters by their depth, in the model's order within each."""
+    groups: dict[int, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault(plan.depths.get(name, 0), []).append(parameter)
+    return [{"params": params, "depth": depth, "lr": 0.0} for depth, params in sorted(groups.items())]
 
 
 def _move(average: list[Tensor], parameters: list[Tensor], keep: float) -> None:

@@ -81,6 +81,10 @@ _LAYOUT = struct.Struct(f"={len(Layer._fields) + 2 * len(Direction._fields)}q")
 _NO_DIRECTION = Direction()
 
 
+STEPS = 64  # of a room, at most
+Room = c_int64 * (3 * STEPS + 9)  # `ElmanRoom`: x, h and c of each step, and then its numbers
+
+
 class Sizes(ctypes.Structure):
     """`ElmanSizes`: elements that the caller makes room for."""
 
@@ -104,12 +108,13 @@ class Kernels:
     def __init__(self, functions: ctypes.CDLL, name: str) -> None:
         def function(loop: str, *arguments: Any) -> Any:
             found = getattr(functions, f"elman_{name}_{loop}")
-            found.argtypes = arguments
+            found.argtypes = arguments or None
             return found
 
         self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
         self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
-        self.step = function("step", c_char_p)  # takes an `ElmanStep`
+        # Takes a `Room` and a number, as they are: what is declared to ctypes is converted, and takes longer.
+        self.step = function("step")
 
     @functools.lru_cache(maxsize=256)  # noqa: B019 - there are as few kernels as cells
     def sizes(self, input_size: int, hidden_size: int) -> Sizes:
@@ -170,6 +175,7 @@ def describe() -> dict[str, Any]:
         "instruction set": used.instruction_set or None,
         "reason": used.reason,
         "threads": used.threads,
+        "ready step": "runs" if ready_step else "not built, so a step of a stream is slower",
         "libraries": libraries,
     }
 
@@ -192,12 +198,13 @@ def _load(name: str, path: Path) -> Library:
     try:
         functions = ctypes.CDLL(str(path))
         runs_here = functions.elman_runs_here()
-        of_this_version = runs_here and functions.elman_bytes_of_layer() == _LAYOUT.size
+        sizes = (_LAYOUT.size, ctypes.sizeof(Room))
+        theirs = runs_here and (functions.elman_bytes_of_layer(), functions.elman_bytes_of_room())
     except (OSError, AttributeError) as error:
         return Library("", None, path, f"{path} does not load: {error}")
     if not runs_here:
         return Library("", None, path, f"this machine does not run {name}")
-    if not of_this_version:
+    if theirs != sizes:
         return Library("", None, path, f"{path} was built from another version of elman; install again")
     openmp = _openmp()
     functions.elman_use_openmp.argtypes = [c_void_p] * 3
@@ -235,6 +242,12 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
         return f"there are kernels for float32 and float64, not for {dtype}"
     return f"the cell {type(cell).__name__} has no kernels"
 
+
+try:  # a quick way into `Stream.step`, which is built where Python's headers are
+    from elman.nn._ready_step import step as _step  # pyright: ignore[reportMissingImports]
+except ImportError:
+    _step = None
+ready_step: Any = _step
 
 _said: set[str] = set()
 

@@ -10,21 +10,23 @@ Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size o
 import math
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, is_grad_enabled, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import cells
 from elman.nn.cells import Cell, State
 from elman.nn.fused import WEIGHTS, check_every
-from elman.nn.kernels import find, say_once
+from elman.nn.kernels import Kernels, find, say_once
 from elman.nn.padding import Packing, checked_lengths
 from elman.nn.streaming import Stream
-from elman.nn.unroll import Weights, unroll
+from elman.nn.unroll import Weights, check_fit, unroll
+
+NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of the `WEIGHTS` of a direction
 
 
 class Recurrent(nn.Module):
@@ -57,6 +59,7 @@ class Recurrent(nn.Module):
         None  # so that a layer of torch's can become one of these
     )
     detach_every: int | None = None
+    _stream: Stream | None = None
 
     def __init__(
         self,
@@ -231,31 +234,28 @@ class Recurrent(nn.Module):
         >>> y.shape, state.shape
         (torch.Size([5]), torch.Size([1, 5]))
         """
-        if self.bidirectional:
-            raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
-        stream: Stream | None = self.__dict__.get("_stream")
-        if (
-            stream is not None
-            and state is not None
-            and stream.serves(self._parameters)
-            and not torch.is_grad_enabled()
-            and not (self.training and self.dropout)
-        ):
-            stepped = stream.step(x, state)
+        stream = self._stream
+        if stream and state is not None and not is_grad_enabled() and not (self.training and self.dropout):
+            stepped = stream.step(self._parameters, x, state)
             if stepped is not None:
                 return stepped
         return self._first_step(x, state)
 
     def _first_step(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Go a step for which no stream is ready: prepare one, or else take `forward`."""
+        if self.bidirectional:
+            raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
         parameters = {name: w for name, w in self._parameters.items() if w is not None}
         kernels = find(self.cell, self.weight_ih_l0.dtype)
         states = (state,) if isinstance(state, Tensor) else state or ()
         tensors: list[Tensor] = [x, *parameters.values(), *states]
-        wanted = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+        wanted = is_grad_enabled() and any(t.requires_grad for t in tensors)
         if wanted:
             say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
-        complete = len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)  # none is computed
+        names = [f"{name}_l{layer}" for layer in range(self.num_layers) for name in NAMES]
+        weights = {name: parameters[name] for name in names if name in parameters}  # one set anew stands last
+        # None is computed, as by a parametrization, and none projects.
+        complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
         drops = self.training and self.dropout > 0
         plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
         if wanted or drops or kernels is None or not complete or not plain:
@@ -271,10 +271,20 @@ class Recurrent(nn.Module):
         initial = self._states(state, 1 if single else len(x), not single, None)
         initial = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
         x = (x.long() if one_hot else x).contiguous()
-        stream: Stream | None = self.__dict__.get("_stream")
+        stream = self._stream
         if stream is None or not stream.serves(self._parameters):
-            stream = self._stream = Stream(kernels, parameters, self.num_layers)
-        return stream.begin(x, initial)
+            stream = self._packed(kernels, weights)
+        stepped = stream.begin(x, initial)
+        self._stream = stream
+        return stepped
+
+    def _packed(self, kernels: Kernels, weights: Mapping[str, Tensor]) -> Stream:
+        """Pack the weights, which stand in torch's order. Raises ValueError where they do not fit."""
+        nothing = tuple(self.weight_ih_l0.new_zeros(1, 0, self.hidden_size) for _ in self.cell.states)
+        for layer in range(self.num_layers):
+            x = nothing[0].new_zeros(0, self.hidden_size if layer else self.input_size)
+            check_fit(self.cell, [self._weights(f"_l{layer}")], x, nothing)
+        return Stream(kernels, weights, self.num_layers)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""

@@ -1,15 +1,14 @@
 """One step at a time through a stack of layers, with weights that are packed once.
 
 A step of a small layer takes less time than the making of a tensor, so what can be is done beforehand: a
-shape that was checked is not checked again, and room for results is made for many steps at once.
+shape that was checked is not checked again, and room for the results of many steps is made at once.
 
 Letters: B batch, I input, H hidden, L layers.
 """
 
 import ctypes
-import struct
 from collections.abc import Mapping
-from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -17,12 +16,15 @@ from torch import Tensor
 
 from elman.nn.cells import State
 from elman.nn.fused import WEIGHTS, at
-from elman.nn.kernels import Direction, Kernels, Layer, check
+from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, ready_step
 
-MOST_STEPS, MOST_BYTES = 64, 1 << 20  # that room is made for at once
+MOST_BYTES = 1 << 20  # of a room that has more than one step
 
-
-_NUMBERS, _PLACES = struct.Struct("=6q"), struct.Struct("=6q")  # together `ElmanStep`
+# A step that is left: its room, with its address, and its number in there; the state that it begins with
+# unless another one is given; the output and the state behind; the tensor of all of these, and where it must
+# still be (`share_memory_` would move it). csrc/ready_step.cpp reads this.
+Step = tuple[Any, int, int, Any, tuple[Tensor, Any], Tensor, int]
+_data = attrgetter("data")
 
 
 class Stream:
@@ -35,8 +37,8 @@ class Stream:
     """
 
     def __init__(self, kernels: Kernels, parameters: Mapping[str, Tensor], layers: int) -> None:
-        self._seen = [(name, w, w._version) for name, w in parameters.items()]
-        self._kernels, self.layers = kernels, layers
+        self.seen = [(name, w, w._version) for name, w in parameters.items()]
+        self.kernels, self.layers = kernels, layers
         weights = [w.detach().contiguous() for w in parameters.values()]
         each = len(weights) // layers  # fewer than WEIGHTS without biases
         self.dtype, self.input, self.hidden = weights[0].dtype, weights[0].shape[1], weights[1].shape[1]
@@ -49,11 +51,11 @@ class Stream:
             kernels.run("pack", layer, [Direction(0, *some, forward=at(packed))])
             self.packed.append(packed)
         self.addresses = (ctypes.c_void_p * layers)(*map(at, self.packed))
-        self._kind: _Kind | None = None  # of the steps that it is ready for
+        self._kind: _Kind  # of the steps that it is ready for
 
     def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
         """Return whether these are the weights that were packed, unchanged (`.data` would hide it)."""
-        for name, w, version in self._seen:
+        for name, w, version in self.seen:
             if parameters.get(name) is not w or w._version != version:
                 return False
         return True
@@ -66,68 +68,122 @@ class Stream:
             state: [L, B, H] or [L, H] each, contiguous.
         """
         kind = self._kind = _Kind(self, x, state)
-        return kind.step(self._kernels, x, *(*map(at, state), 0)[:2])
+        stepped = kind.step(x, state if kind.states > 1 else state[0])
+        assert stepped is not None, "a step not of its own kind"
+        return stepped
 
-    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
-        """Return the output and the state behind; None if x or the state are not of the kind begun with."""
+    def step(
+        self, parameters: Mapping[str, Tensor | None], x: Tensor, state: Any
+    ) -> tuple[Tensor, Any] | None:
+        """Return the output and the state behind; None if anything is not of the kind begun with."""
         kind = self._kind
-        if kind is None or x.shape != kind.x_shape or x.dtype is not kind.x_dtype or not x.is_cpu:
-            return None
-        last, h, c = kind.last
-        if state is not last:
-            single = isinstance(state, Tensor)
-            given = (state,) if single else state
-            if single is not (kind.states == 1) or len(given) != kind.states:
-                return None
-            for s in given:
-                fits = s.shape == kind.shape and s.dtype is self.dtype
-                if not (fits and s.is_cpu and s.is_contiguous()):
-                    return None
-            h, c = (*map(at, given), 0)[:2]
-        return kind.step(self._kernels, x.contiguous(), h, c)
+        if ready_step is not None:
+            stepped = ready_step(kind.ready, parameters, x, state)
+            if stepped is not None:
+                return stepped
+        return kind.step(x, state) if self.serves(parameters) else None
 
 
 class _Kind:
     """Steps of one kind: what is the same for all of them, and room for their results.
 
-    Threads may share it: whatever changes is replaced as a whole.
+    Threads may share it: each step that is left, and each room, is taken by one of them.
     """
 
     def __init__(self, stream: Stream, x: Tensor, state: State) -> None:
         self.x_shape, self.x_dtype = x.shape, x.dtype
         self.states, self.shape, self.dtype = len(state), state[0].shape, stream.dtype
+        self.kernel = stream.kernels.step
         batch = self.shape.numel() // (stream.layers * stream.hidden)
-        threads, addresses = torch.get_num_threads(), ctypes.addressof(stream.addresses)
-        sizes = (stream.layers, batch, stream.input, stream.hidden)
-        self.numbers = _NUMBERS.pack(*sizes, threads, addresses)
-        self.last: tuple[Any, int, int] = (None, 0, 0)  # the state that was returned last, and its places
-        self.room: list[tuple[Tensor, Any, int, int]] = []
+        self.numbers = (
+            *(stream.layers, batch, stream.input, stream.hidden, torch.get_num_threads()),
+            *(x.dtype is not stream.dtype, ctypes.addressof(stream.addresses)),
+        )
+        self.left: list[Step] = []  # the next one last
+        self.rooms: list[_Results] = []  # the newest last
+        address = ctypes.cast(self.kernel, ctypes.c_void_p).value
+        self.ready = (stream.seen, self.x_shape, self.x_dtype, address, check, self.left)
 
-    def step(self, kernels: Kernels, x: Tensor, h: int, c: int) -> tuple[Tensor, Any]:
-        """Go a step from the state that stands at h and c."""
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
+        """Go a step; see `Stream.step`."""
+        if x.shape != self.x_shape or x.dtype is not self.x_dtype or not x.is_cpu:
+            return None
+        x = x.contiguous()
+        step = self._next()
+        room, _, i, before, result, _, _ = step
+        if state is not before and not self._take(state, room, i):
+            self.left.append(step)
+            return None
+        room[i] = x.data_ptr()
+        check(self.kernel(room, i))
+        return result
+
+    def _next(self) -> Step:
+        """Return the next step that is left; room for more is made if there is none."""
         try:
-            y, behind, h_next, c_next = self.room.pop()
+            step = self.left.pop()
+            if step[-2].data_ptr() == step[-1]:
+                return step
         except IndexError:
-            room = self._make_room()
-            y, behind, h_next, c_next = room.pop()
-            self.room = room
-        place = x.data_ptr()
-        inputs = (place, 0) if self.x_dtype is self.dtype else (0, place)
-        status = kernels.step(self.numbers + _PLACES.pack(*inputs, h, c, h_next, c_next))
-        if status:
-            check(status)
-        self.last = (behind, h_next, c_next)
-        return y, behind
+            pass
+        more = self._more()
+        step = more.pop()
+        self.left[:] = more
+        return step
 
-    def _make_room(self) -> list[tuple[Tensor, Any, int, int]]:
-        """Make the outputs and states of many steps as views of one tensor, with their places."""
-        size = self.shape.numel() * self.dtype.itemsize
-        steps = max(1, min(MOST_STEPS, MOST_BYTES // max(1, size * self.states)))
+    def _take(self, state: Any, room: Any, i: int) -> bool:
+        """Let step i begin at a state that is not that behind the step before; return whether it fits."""
+        single = isinstance(state, Tensor)
+        given = (state,) if single else state
+        if single is not (self.states == 1) or len(given) != self.states:
+            return False
+        for s in given:
+            fits = s.shape == self.shape and s.dtype is self.dtype
+            if not (fits and s.is_cpu and s.is_contiguous()):
+                return False
+        for place, s in zip((STEPS, 2 * STEPS), given, strict=False):
+            room[place + i] = s.data_ptr()
+        return True
+
+    def _more(self) -> list[Step]:
+        """Return steps with room for their results: that of the last but one, if nothing is left of these."""
+        try:
+            results = self.rooms.pop(0) if len(self.rooms) > 1 else None
+        except IndexError:  # another thread was quicker
+            results = None
         with torch.inference_mode(False), torch.no_grad():
-            room = torch.empty(self.states, steps, *self.shape, dtype=self.dtype)
-            h, *c = (kind.unbind() for kind in room)
-            y = room[0, :, -1].unbind()
-        first = at(room)
-        places = range(first, first + steps * size, size) if size else repeat(0)
-        places_of_c = range(first + steps * size, first + 2 * steps * size, size) if c and size else repeat(0)
-        return list(zip(y, zip(h, c[0], strict=True) if c else h, places, places_of_c, strict=False))
+            if results is None or results.in_use():
+                results = _Results(self.states, self.shape, self.dtype)
+            steps = results.steps(self.numbers)
+        self.rooms.append(results)
+        return steps
+
+
+class _Results:
+    """Room for the outputs and states of many steps, in one storage.
+
+    What is returned are not views but their `.data`: it costs half, and has a version of its own.
+    """
+
+    def __init__(self, states: int, shape: torch.Size, dtype: torch.dtype) -> None:
+        size = shape.numel() * dtype.itemsize * states
+        self.steps_of_room = max(1, min(STEPS, MOST_BYTES // max(1, size)))
+        self.places = torch.empty(states, self.steps_of_room, *shape, dtype=dtype)
+        self.views = [places.unbind() for places in (*self.places, self.places[0, :, -1])]
+        self.storage = self.places.untyped_storage()._cdata
+        self.users = torch._C._storage_Use_Count(self.storage)
+
+    def in_use(self) -> bool:
+        """Return whether a result, or anything that shares its memory, is still there."""
+        return torch._C._storage_Use_Count(self.storage) != self.users
+
+    def steps(self, numbers: tuple[int, ...]) -> list[Step]:
+        """Return the steps, the first one last; `numbers` are those of `ElmanRoom`."""
+        n = self.steps_of_room
+        *states, y = ([*map(_data, views)] for views in self.views)
+        behind = [*zip(*states, strict=True)] if len(states) > 1 else states[0]
+        room = Room()
+        room[3 * STEPS :] = [*numbers, *map(at, self.places), *[0] * (2 - len(states))]
+        same = [[of_all] * n for of_all in (room, ctypes.addressof(room), self.places, at(self.places))]
+        pairs = zip(y, behind, strict=True)
+        return [*zip(same[0], same[1], range(n), (None, *behind[:-1]), pairs, *same[2:], strict=True)][::-1]

@@ -70,7 +70,7 @@ def unroll(
     starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
-    _check_fit(cell, weights, x, state)
+    check_fit(cell, weights, x, state)
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
@@ -97,7 +97,7 @@ def unroll(
     return torch.cat(outputs, 1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
 
 
-def _check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -> None:
+def check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -> None:
     """Raise ValueError for tensors that do not fit each other: a kernel would follow them out of memory."""
     first = weights[0].ih
     rows, inputs = first.shape

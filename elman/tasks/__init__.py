@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from elman.tasks.task import Task
 
-TASKS = ("ner",)
+TASKS = (
+    "ner",
+    "tagging",
+    "sentiment",
+    "dna",
+    "translation",
+    "language",
+    "speech",
+    "music",
+    "video",
+    "series",
+)
 
 
 class UnknownTaskError(ValueError):

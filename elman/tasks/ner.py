@@ -1,66 +1,38 @@
 """Named-entity recognition: which words of a sentence name something, and what kind of thing.
 
-Many-to-many, T_x = T_y. Each word is its embedding beside what a recurrent network reads from its characters;
-layers in both directions read the sentence; a conditional random field finds the best legal tags (Lample et
-al. 2016, "Neural architectures for named entity recognition").
+Many-to-many, T_x = T_y. Recurrent layers read the words in both directions (see `elman.tasks.words`), and a
+conditional random field finds the best legal tags (Lample et al. 2016, "Neural architectures for named entity
+recognition").
 
-Letters: N real steps (words) of a batch, M distinct words of it, K tags.
+Letters: K tags.
 """
 
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
+from torch import Tensor
 
-from elman.data.batch import pack, unpack
+from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
-from elman.data.source import DataError, read_lines
+from elman.data.conllu import is_conllu, read_unlabelled_conllu
+from elman.data.source import read_lines
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
-from elman.data.text import places_of, split_words
-from elman.data.vectors import Vectors, read_vectors
-from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
-from elman.learning.baselines import MostFrequent, train_classifier, windows
+from elman.data.text import places_of
+from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, entity_scores
 from elman.nn.crf import CRF
-from elman.nn.layers import LAYERS
-from elman.nn.shapes import ManyToMany, OneToOne
 from elman.samples import ner as samples
-from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.task import Reading, Settings
+from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask
 
-WORD_SIZE = 100  # of a word's embedding, unless --vectors brings another
-CHARACTER_SIZE = 32
-SPELLING_SIZE = 64  # hidden size of the character network, in each direction
-LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a name
 EAGERNESS = [i / 4 for i in range(9)]  # those that are tried
-WINDOW, WINDOW_HIDDEN = 5, 100  # of the standard network
 
 
-@dataclass(frozen=True)
-class NERSettings(Settings):
+class NERSettings(WordSettings):
     """Settings of the ner task."""
-
-    vectors: str | None = option(None, "text file of word vectors (GloVe, word2vec, fastText) to start from")
-    min_count: int = option(1, "words seen less often in training are unknown")
-    largest: int = option(50_000, "largest size of the dictionary")
-
-    def files(self) -> dict[str, Path]:
-        """Return the word vectors, if any."""
-        return {"vectors": Path(self.vectors)} if self.vectors else {}
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.min_count < 1 or self.largest < 3:
-            raise ValueError(
-                "min_count must be at least 1 and largest at least 3, "
-                f"got {self.min_count} and {self.largest}"
-            )
 
 
 class Entity(NamedTuple):
@@ -72,76 +44,34 @@ class Entity(NamedTuple):
     confidence: float
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Sentences, packed."""
-
-    words: PackedSequence  # [N] numbers
-    characters: PackedSequence  # of the M distinct words
-    spelling: Tensor  # [N] which of the M distinct words stands here
-    tags: Tensor | None  # [N]
-    places: list[str]  # file:line of each sentence
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.spelling)
-
-
-class Tagger(nn.Module):
-    """The network: scores of all tags at every word.
+class Tagger(WordTagger):
+    """The network: scores of all tags at every word, and which tags may follow which.
 
     `eagerness` is taken from the score of O when answering. The most probable tags are not those of the
     highest F1: where entities are rare or unsure, a network that dares more finds more than it gets wrong.
 
     Args:
-        word_counts: [dictionary] how often each word was seen in training: a rare one is more often read as
-            the unknown in training, so that the unknown is learned too.
-        word_size: width of a word's embedding.
-        characters: size of the dictionary of characters.
+        word_counts: [dictionary], sizes, characters: see `WordTagger`.
         legal: [K+1, K+1] which tag may follow which (see `CRF`).
         settings: the user's.
     """
 
-    word_counts: Tensor
     eagerness: Tensor
 
     def __init__(
-        self, word_counts: Tensor, word_size: int, characters: int, legal: Tensor, settings: Settings
+        self,
+        word_counts: Tensor,
+        sizes: Mapping[str, Any],
+        characters: int,
+        legal: Tensor,
+        settings: Settings,
     ) -> None:
-        super().__init__()
-        layer = LAYERS[settings.cell]
-        self.register_buffer("word_counts", word_counts)
+        super().__init__(word_counts, sizes, characters, len(legal) - 1, settings)
         self.register_buffer("eagerness", torch.zeros(()))
-        self.word = nn.Embedding(len(word_counts), word_size, padding_idx=PADDING)
-        nn.init.normal_(self.word.weight, std=0.3)
-        self.character = nn.Embedding(characters, CHARACTER_SIZE, padding_idx=PADDING)
-        self.speller = layer(CHARACTER_SIZE, SPELLING_SIZE, bidirectional=True)
-        layers = layer(
-            word_size + 2 * SPELLING_SIZE,
-            settings.hidden,
-            num_layers=settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=True,
-        )
-        self.tagger = ManyToMany(layers, len(legal) - 1, settings.dropout)
         self.crf = CRF(legal)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return the emission scores, [N, K]."""
-        numbers = batch.words.data
-        if self.training:
-            count = self.word_counts[numbers]
-            numbers = numbers.masked_fill(torch.rand_like(count) < 0.5 / (0.5 + count), UNKNOWN)
-        characters = PackedSequence(self.character(batch.characters.data), *batch.characters[1:])
-        _, state = self.speller(characters)
-        last = state[0] if isinstance(state, tuple) else state  # [2, M, SPELLING_SIZE]
-        spelling = torch.cat((last[0], last[1]), 1)[batch.spelling]
-        embedded = torch.cat((self.word(numbers), spelling), 1)  # [N, I]
-        return self.tagger(PackedSequence(embedded, *batch.words[1:]))
 
-
-class NER(Task):
+class NER(WordTask):
     """The dictionary of words, the characters and the tags of one training file."""
 
     name = "ner"
@@ -149,26 +79,11 @@ class NER(Task):
     shape = "many-to-many, T_x = T_y"
     files = "CoNLL columns: token first, tag last; IOB1, IOB2 or IOBES"
     metric_name = "entity_f1"
-    unit = "words"
+    labels_fact = "types"
     settings_type = NERSettings
 
-    def __init__(
-        self,
-        settings: NERSettings,
-        words: Vocabulary,
-        characters: Vocabulary,
-        types: Sequence[str],
-        word_size: int,
-    ) -> None:
-        self.settings, self.words, self.characters = settings, words, characters
-        self.types, self.word_size = tuple(types), word_size
-        self.tags = ("O", *(f"{prefix}-{kind}" for kind in types for prefix in "BIES"))
-        self._number_of_tag = {tag: number for number, tag in enumerate(self.tags)}
-        self._seen: Counter[str] = Counter()  # words of the training file; empty in a loaded task
-        self._vectors: Vectors | None = None
-
     @classmethod
-    def read(cls, path: str, *, skip_bad: bool = False) -> Reading:
+    def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:
         """Read a CoNLL file."""
         columns = read_columns(path, skip_bad=skip_bad)
         return Reading(path, columns.sentences, columns.describe())
@@ -179,51 +94,23 @@ class NER(Task):
         return samples.write(folder)
 
     @classmethod
-    def learn(cls, train: Sequence[Sentence], settings: NERSettings) -> "NER":
-        """Make the dictionaries. Words of --vectors join them: a word may be known though never trained."""
-        seen = Counter(normal(word) for sentence in train for word in sentence.words)
-        words = Vocabulary.of(seen.elements(), min_count=settings.min_count, largest=settings.largest)
-        characters = Vocabulary.of(
-            (character for sentence in train for word in sentence.words for character in word),
-            min_count=2,
-            largest=settings.largest,
-        )
-        types = sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())})
-        vectors = None
-        if settings.vectors:
-            vectors = read_vectors(settings.vectors, lambda word: normal(word) in words, settings.largest)
-            words = words.extended(map(normal, vectors.words), settings.largest)
-        word_size = vectors.rows.shape[1] if vectors else WORD_SIZE
-        task = cls(settings, words, characters, types, word_size)
-        task._seen, task._vectors = seen, vectors
-        task.remarks = (vectors.describe(),) if vectors else ()
-        return task
-
-    def facts(self) -> dict[str, Any]:
-        """Return the dictionaries."""
-        return {
-            "words": self.words.symbols,
-            "characters": self.characters.symbols,
-            "types": self.types,
-            "word_size": self.word_size,
-        }
+    def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
+        """Return the types of the entities."""
+        return sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())}), ()
 
     @classmethod
-    def from_facts(cls, facts: Mapping[str, Any], settings: NERSettings) -> "NER":
-        """Restore the dictionaries."""
-        words, characters = Vocabulary(tuple(facts["words"])), Vocabulary(tuple(facts["characters"]))
-        return cls(settings, words, characters, facts["types"], facts["word_size"])
+    def tags_of(cls, labels: Sequence[str]) -> tuple[str, ...]:
+        """Return O, and the four tags of each type."""
+        return "O", *(f"{prefix}-{kind}" for kind in labels for prefix in "BIES")
+
+    @classmethod
+    def tags_in(cls, sentence: Sentence) -> list[str]:
+        """Return a sentence's tags in IOBES; it marks both ends of an entity."""
+        return encode(spans(sentence.tags or ()), len(sentence.words), "IOBES")
 
     def check(self, examples: Sequence[Sentence]) -> None:
         """Raise DataError at the first entity of a type that training never showed."""
-        check_types(examples, self.types)
-
-    def question(self, text: str) -> Sentence:
-        """Split a text into words, as the training data splits them."""
-        words = tuple(word.word for word in split_words(text, lambda word: normal(word) in self.words))
-        if not words:
-            raise DataError("input", "a text without a word", "a sentence", "type one in quotes")
-        return Sentence(words, None, "input", 1)
+        check_types(examples, self.labels)
 
     def has_records(self, path: str) -> bool:
         """Tell columns by their first row: it has a tab, ends in a tag, or is one token (not in a .txt)."""
@@ -234,7 +121,9 @@ class NER(Task):
         return "\t" in first or is_tag(first.split(" ")[-1])
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts."""
+        """Read a CoNLL file, of which only the first column counts, or the words of a CoNLL-U file."""
+        if is_conllu(path):
+            return list(read_unlabelled_conllu(path))
         return list(read_columns(path, tagged=False).sentences)
 
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:
@@ -266,43 +155,12 @@ class NER(Task):
         return shown + told["text"][position:]
 
     def model(self) -> Tagger:
-        """Return a new network; its word embedding starts from --vectors where these have the word."""
+        """Return a new network, which starts from what --vectors or --init has of its words."""
         ends: list[str | None] = [*self.tags, None]
         legal = torch.tensor([[may_follow(before, after, "IOBES") for after in ends] for before in ends])
-        counts = torch.tensor([float(self._seen[word]) for word in self.words.symbols])
-        model = Tagger(counts, self.word_size, len(self.characters), legal, self.settings)
-        if self._vectors:
-            rows = dict(
-                zip(reversed([*map(normal, self._vectors.words)]), self._vectors.rows[::-1], strict=True)
-            )
-            with torch.no_grad():
-                for number, word in enumerate(self.words.symbols):
-                    if word in rows:
-                        model.word.weight[number] = torch.from_numpy(rows[word].copy())
+        model = Tagger(self.word_counts(), self.sizes, len(self.characters), legal, self.settings)
+        self.start(model.word)
         return model
-
-    def length(self, example: Sentence) -> int:
-        """Return the number of words."""
-        return len(example.words)
-
-    def batch(self, examples: Sequence[Sentence], *, answers: bool = False) -> Batch:
-        """Pack sentences; each distinct word is spelt once."""
-        distinct: dict[str, int] = {}
-        spelling = [
-            [distinct.setdefault(word, len(distinct)) for word in example.words] for example in examples
-        ]
-        tags = None
-        if answers:
-            tags = pack(
-                [[self._number_of_tag[tag] for tag in _in_iobes(example)] for example in examples]
-            ).data
-        return Batch(
-            words=pack([self.words.numbers(map(normal, example.words)) for example in examples]),
-            characters=pack([self.characters.numbers(word[:LONGEST_SPELLING]) for word in distinct]),
-            spelling=pack(spelling).data,
-            tags=tags,
-            places=[example.place for example in examples],
-        )
 
     def loss(self, model: Tagger, batch: Batch) -> Tensor:
         """Return the mean negative log-likelihood of a sentence's tags."""
@@ -323,12 +181,12 @@ class NER(Task):
             )
         return answers
 
-    def calibrate(self, model: Tagger, judge: Callable[[], float]) -> None:
+    def calibrate(self, model: Tagger, examples: Sequence[Sentence]) -> None:
         """Choose the eagerness that scores best on dev, the smallest of equals."""
 
         def score(eagerness: float) -> float:
             model.eagerness.fill_(eagerness)
-            return judge()
+            return self.score(model, examples)
 
         model.eagerness.fill_(max(EAGERNESS, key=score))
 
@@ -349,7 +207,7 @@ class NER(Task):
         """Count words by the type of the entity that they belong to, O where they belong to none."""
         gold = [kind for e in examples for kind in _kinds(e, spans(e.tags or ()))]
         given = [kind for e, answer in zip(examples, answers, strict=True) for kind in _kinds(e, answer)]
-        return confusion(gold, given, ["O", *self.types])
+        return confusion(gold, given, ["O", *self.labels])
 
     def baselines(
         self, train: Sequence[Sentence]
@@ -362,25 +220,12 @@ class NER(Task):
         def most_frequent(examples: Sequence[Sentence]) -> list[list[Span]]:
             return [spans(map(frequent, example.words)) for example in examples]
 
-        def numbers(examples: Sequence[Sentence]) -> Tensor:
-            return windows([self.words.numbers(map(normal, e.words)) for e in examples], WINDOW, PADDING)
-
-        standard = OneToOne(len(self.words), WINDOW, WINDOW_HIDDEN, len(self.tags))
-        labels = [self._number_of_tag[tag] for sentence in train for tag in _in_iobes(sentence)]
-        train_classifier(standard, numbers(train), torch.tensor(labels))
+        standard = self.standard_network(train)
 
         def standard_network(examples: Sequence[Sentence]) -> list[list[Span]]:
-            with torch.no_grad():
-                best = standard(numbers(examples)).argmax(1)
-            parts = best.split([len(example.words) for example in examples])
-            return [spans(self.tags[number] for number in part.tolist()) for part in parts]
+            return [spans(tags) for tags in standard(examples)]
 
         return {"most_frequent_tag": most_frequent, "standard_network": standard_network}
-
-
-def normal(word: str) -> str:
-    """Return a word as the dictionary has it: lower case, every digit 0. The characters keep the rest."""
-    return re.sub(r"\d", "0", word.lower())
 
 
 def _kinds(sentence: Sentence, entities: Sequence[Span | Entity]) -> list[str]:
@@ -388,11 +233,6 @@ def _kinds(sentence: Sentence, entities: Sequence[Span | Entity]) -> list[str]:
     for entity in entities:
         kinds[entity.start : entity.stop] = [entity.type] * (entity.stop - entity.start)
     return kinds
-
-
-def _in_iobes(sentence: Sentence) -> list[str]:
-    """Return a sentence's tags in the scheme that the network predicts; it marks both ends of an entity."""
-    return encode(spans(sentence.tags or ()), len(sentence.words), "IOBES")
 
 
 TASK = NER

@@ -1,21 +1,25 @@
 """What a task is: from a file of examples to a model, its loss, its answers and its score."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from random import Random
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from elman.data.batch import fill
 from elman.data.source import did_you_mean
 from elman.nn.layers import LAYERS
+from elman.tasks.sampling import Sampling, option
 
+__all__ = ["CannotError", "Heatmap", "Reading", "Sampling", "Settings", "Stream", "Task", "option"]
 
-def option(default: Any, meaning: str) -> Any:
-    """Declare a setting: its default, and the line that `--help` shows."""
-    return field(default=default, metadata={"help": meaning})
+BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Settings:
     Raises ValueError for a value out of its range.
     """
 
-    cell: str = option("lstm", f"recurrent cell: {', '.join(LAYERS)}")
+    cell: str = option("lstm", "recurrent cell", tuple(LAYERS))
     hidden: int = option(200, "size of the hidden state, in each direction")
     layers: int = option(1, "recurrent layers")
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
@@ -36,11 +40,13 @@ class Settings:
     seed: int = option(0, "seed of all that is random")
 
     def __post_init__(self) -> None:
-        if self.cell not in LAYERS:
-            hint = did_you_mean(self.cell, list(LAYERS)) or ""
-            raise ValueError(
-                f"cell must be one of {', '.join(LAYERS)}, got {self.cell!r}; {hint}".rstrip("; ")
-            )
+        for setting in fields(self):
+            choices, value = setting.metadata["choices"], getattr(self, setting.name)
+            if choices and value not in choices:
+                hint = did_you_mean(str(value), list(choices)) or ""
+                raise ValueError(
+                    f"{setting.name} must be one of {', '.join(choices)}, got {value!r}; {hint}".rstrip("; ")
+                )
         for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -75,6 +81,35 @@ class Reading:
     description: str
 
 
+@dataclass(frozen=True)
+class Heatmap:
+    """A picture of numbers: what the model looked at, as a rule.
+
+    Args:
+        values: [R, C].
+        rows: R labels.
+        columns: C labels.
+        title: says what the numbers are.
+    """
+
+    values: np.ndarray
+    rows: Sequence[str]
+    columns: Sequence[str]
+    title: str
+
+
+class Stream(Protocol):
+    """A model that is fed step by step."""
+
+    def step(self, x: Any) -> dict[str, Any]:
+        """Take one more element, and say what the model now answers, as JSON holds it."""
+        ...
+
+
+class CannotError(ValueError):
+    """The task cannot do what it was asked for."""
+
+
 class Task(ABC):
     """A task that has seen its training data: what it learned there outside the model's weights.
 
@@ -85,16 +120,23 @@ class Task(ABC):
     summary: ClassVar[str]
     shape: ClassVar[str]
     files: ClassVar[str]
-    metric_name: ClassVar[str]
+    metric_name: str  # a setting may choose another
+    better: Literal["higher", "lower"] = "higher"  # value of the metric
     unit: ClassVar[str]  # of a sequence's length
+    fewest: ClassVar[int] = 0  # examples in a batch, on average, below which training is too noisy to learn
     settings_type: ClassVar[type[Settings]]
-    settings: Settings
+    settings: Any  # an instance of settings_type
     remarks: tuple[str, ...] = ()  # what the user should know of what was learned
 
     @classmethod
     @abstractmethod
-    def read(cls, path: str, *, skip_bad: bool = False) -> Reading:
+    def read(cls, path: str, settings: Any, *, skip_bad: bool = False) -> Reading:
         """Read a file of examples with their answers. Raises DataError."""
+
+    @classmethod
+    def paths(cls, path: str, settings: Any) -> list[Path]:
+        """Return the files that `read` opens for a path: more than one where it names a pair or a folder."""
+        return [Path(path)]
 
     @classmethod
     @abstractmethod
@@ -119,6 +161,26 @@ class Task(ABC):
     def check(self, examples: Sequence[Any]) -> None:
         """Raise DataError for an answer that training never showed, which no model could give."""
 
+    @classmethod
+    def hold_out(cls, examples: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Part training examples into those to train on and a tenth, but at least one, that serves as dev."""
+        order = list(range(len(examples)))
+        Random(0).shuffle(order)
+        held_out = set(order[: max(1, len(order) // 10)])
+        return (
+            [example for i, example in enumerate(examples) if i not in held_out],
+            [example for i, example in enumerate(examples) if i in held_out],
+        )
+
+    @classmethod
+    def group(cls, example: Any, column: str) -> str:
+        """Return the value of a column of the manifest for an example. Raises CannotError, DataError."""
+        raise CannotError(f"the task {cls.name} has no manifest whose columns could make folds")
+
+    def key(self, example: Any) -> Hashable:
+        """Return what an example asks, so that one that stands in two files is found; None never is."""
+        return None
+
     @abstractmethod
     def question(self, text: str) -> Any:
         """Turn what a user typed into an example without its answer. Raises DataError for an empty one."""
@@ -139,6 +201,10 @@ class Task(ABC):
     def show(self, told: Mapping[str, Any]) -> str:
         """Say for people what `tell` says for programs."""
 
+    def heading(self) -> str | None:
+        """Return the line that stands above the records in the task's files, if one does."""
+        return None
+
     @abstractmethod
     def record(self, told: Mapping[str, Any]) -> str:
         """Say it in the format of the task's files."""
@@ -155,6 +221,11 @@ class Task(ABC):
     def batch(self, examples: Sequence[Any], *, answers: bool = False) -> Any:
         """Pack examples into a batch for `answer`, or, with their answers, for `loss`."""
 
+    def batches(self, examples: Sequence[Any], steps: int, seed: int) -> list[Any]:
+        """Return the batches of an epoch, each of `steps` real steps at most, shuffled by the seed."""
+        order = fill([self.length(example) for example in examples], steps, seed)
+        return [self.batch([examples[i] for i in chosen], answers=True) for chosen in order]
+
     @abstractmethod
     def loss(self, model: Any, batch: Any) -> Tensor:
         """Return the mean loss of the batch's examples, a scalar."""
@@ -163,18 +234,57 @@ class Task(ABC):
     def answer(self, model: Any, batch: Any) -> list[Any]:
         """Return the model's answer to each example of the batch, in the batch's order."""
 
-    @abstractmethod
-    def calibrate(self, model: Any, judge: Callable[[], float]) -> None:
-        """Set what is chosen after training, by what `judge` says of the model on dev."""
+    def answers(self, model: Any, examples: Sequence[Any]) -> list[Any]:
+        """Return the model's answer to each example, in their order; the model is in `eval` mode."""
+        answers: list[Any] = [None] * len(examples)
+        with torch.no_grad():
+            for chosen in fill([self.length(example) for example in examples], BATCH_STEPS):
+                batch = self.batch([examples[i] for i in chosen])
+                for i, answer in zip(chosen, self.answer(model, batch), strict=True):
+                    answers[i] = answer
+        return answers
+
+    def score(self, model: Any, examples: Sequence[Any]) -> float:
+        """Return the metric's value as training asks for it each epoch; cheaper where that takes long."""
+        return self.metric(examples, self.answers(model, examples))["value"]
+
+    def depths(self, model: Any) -> dict[str, int]:
+        """Return how deep below the top pretrained parameters lie, by name; those not named lie at 0.
+
+        Those at depth d rest for d epochs, and learn more slowly the deeper they lie.
+        """
+        return {}
+
+    def calibrate(self, model: Any, examples: Sequence[Any]) -> str | None:
+        """Set in the model what is chosen after training, on dev; say what the user should know."""
+        return None
 
     @abstractmethod
     def metric(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score answers: {"metric": ..., "value": ..., and the rest of its figures}."""
 
-    @abstractmethod
-    def confusion(self, examples: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], np.ndarray]:
-        """Return K labels, and [K, K] how often the label of a row was taken for that of a column."""
+    def confusion(
+        self, examples: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[list[str], np.ndarray] | None:
+        """Return K labels, and [K, K] how often that of a row was taken for that of a column, if any."""
+        return None
 
     @abstractmethod
     def baselines(self, train: Sequence[Any]) -> dict[str, Callable[[Sequence[Any]], list[Any]]]:
         """Train the plain methods that the model must beat; each answers examples, in their order."""
+
+    def generate(self, model: Any, count: int, sampling: Sampling, prime: str | None) -> list[dict[str, Any]]:
+        """Return what the model speaks, behind `prime` if there is one. Raises CannotError, DataError."""
+        raise CannotError(f"the task {self.name} has nothing to generate; language and music do")
+
+    def media(self, told: Mapping[str, Any], path: Path) -> bytes | None:
+        """Return what a file of this name holds that plays what was told; None where text says it."""
+        return None
+
+    def picture(self, model: Any, example: Any) -> Heatmap:
+        """Return what the model looks at in an example. Raises CannotError."""
+        raise CannotError(f"the task {self.name} has no picture of an input")
+
+    def stream(self, model: Any) -> AbstractContextManager[Stream]:
+        """Open a stream, in which the model is fed step by step. Raises CannotError."""
+        raise CannotError(f"the task {self.name} answers whole sequences only: its network reads both ways")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elman.data.columns import Columns, check_types, read_columns
+from elman.data.columns import Columns, check_types, read_columns, read_labels, read_unlabelled
 from elman.data.source import DataError
 from elman.data.tags import Scheme, Span, encode, spans
 
@@ -351,3 +351,92 @@ def test_submissions_line_up_with_the_test_file(name: str, repaired: int):
     guess = read_columns(REAL / "wnut17" / "submissions" / name)
     assert guess.repaired == repaired
     assert words(guess) == words(gold)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected", "remarks"),
+    [
+        ("a DT O\nb NN B-x\n\nc VB O\n", 1, ["DT NN", "VB"], ()),
+        ("a DT O\nb NN B-x\n", -1, ["O B-x"], ()),
+        ("a\tO\nb\tX-x\n", -1, ["O X-x"], ()),  # any label will do, a wrong tag of an entity too
+        ("a X Y\n", 2, ["Y"], ()),
+        (
+            "# 1\n-DOCSTART- -X-\na\tX\n\n# 2\nb\tY\n",
+            -1,
+            ["X", "Y"],
+            ("1 document", "2 comments passed over"),
+        ),
+    ],
+)
+def test_labels_of_any_column(file: Path, text: str, column: int, expected: list[str], remarks: tuple[str]):
+    file.write_text(text, encoding="utf-8")
+    read = read_labels(file, column)
+    assert [" ".join(sentence.tags or ()) for sentence in read.sentences] == expected
+    assert read.remarks == remarks
+
+
+def test_labels_are_described(file: Path):
+    file.write_text("a\tX\nb\tY\n\nc\n\nd\tX\n", encoding="utf-8")
+    read = read_labels(file, skip_bad=True)
+    assert read.describe() == f"{file}: 2 sentences, 3 tokens, 2 labels; 1 bad sentence skipped"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "message"),
+    [
+        (
+            "a\n",
+            -1,
+            ":1: found a missing tag: 1 column in 'a'\n"
+            "  expected at least 2 columns, token first and tag last, parted by tabs or spaces\n"
+            "  add a column of labels",
+        ),
+        (
+            "# 1\na DT O\n",
+            3,
+            ":2: found 3 columns in 'a DT O'\n  expected at least 4, for --column 4\n"
+            "  give the number of the column that has the labels, counted from 1",
+        ),
+        (
+            "a\tDT\tO\nb\t\tO\n",
+            1,
+            ":2: found a missing tag in 'b\\t\\tO'\n  expected a tag in column 2\n"
+            "  correct the row, or leave its sentence out with --skip-bad",
+        ),
+        (
+            "a\tDT\nb\t \n",
+            -1,
+            ":2: found a missing tag in 'b\\t '\n  expected a tag in the last column\n"
+            "  correct the row, or leave its sentence out with --skip-bad",
+        ),
+    ],
+)
+def test_labels_that_are_not_there(file: Path, text: str, column: int, message: str):
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_labels(file, column)
+    assert str(caught.value) == f"{file}{message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "answered"),
+    [
+        ("a\nb\n", -1, ["a X", "b Y"]),
+        ("a O\nb  O\n", -1, ["a X", "b Y"]),
+        ("a\tDT\tO\nb\t\tO\n", 1, ["a\tX\tO", "b\tY\tO"]),
+        ("a\tDT\nb\tNN\n", 2, ["a\tDT\tX", "b\tNN\tY"]),
+        ("# 1\na\tDT\nb\tNN\n", -1, ["a\tX", "b\tY"]),
+    ],
+)
+def test_a_column_to_be_answered(file: Path, text: str, column: int, answered: list[str]):
+    file.write_text(text, encoding="utf-8")
+    (sentence,) = read_unlabelled(file, column)
+    assert (sentence.words, sentence.tags) == (("a", "b"), None)
+    assert sentence.written
+    assert sentence.written.answered(["X", "Y"]) == answered
+
+
+def test_a_column_too_far_to_be_answered(file: Path):
+    file.write_text("a\tDT\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"found 2 columns in 'a.*\n  expected at least 3, for --column 4"):
+        read_unlabelled(file, 3)

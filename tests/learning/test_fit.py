@@ -152,6 +152,40 @@ def test_training_stops_after_patience(scores: list[float], patience: int, epoch
     assert [p.epoch for p in ends if p.improved][-1] == best
 
 
+def test_a_lower_score_may_be_the_better_one() -> None:
+    given = iter([5.0, 3.0, 3.0, 4.0, 2.0])
+    plan = replace(PLAN, epochs=5, patience=2, better="lower")
+    ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
+    assert [p.improved for p in ends] == [True, True, False, False]
+    assert (ends[-1].best_epoch, ends[-1].best) == (2, 3.0)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_what_lies_deeper_rests_longer_and_learns_more_slowly(depth: int) -> None:
+    plan = replace(PLAN, depths={"0.weight": depth, "0.bias": depth})
+    for position in np.linspace(0, 4, 23):
+        rise = min(1, max(0, position - depth))
+        assert plan.rate_at(position, depth) == pytest.approx(0.05 / 2.6**depth * rise * (4 - position) / 4)
+    first = weights(network())
+    moved = {}
+    for p in run(network(), plan):
+        if p.checkpoint:
+            trained = [p.checkpoint.tensors[f"trained.{i}"].numpy() for i in range(4)]
+            moved[p.epoch] = [not np.array_equal(*pair) for pair in zip(trained, first, strict=True)]
+    for epoch, changed in moved.items():
+        assert changed == [epoch > depth, epoch > depth, True, True]
+
+
+def test_a_resumed_run_thaws_as_the_run_that_was_not_stopped() -> None:
+    plan = replace(PLAN, depths={"0.weight": 1})
+    checkpoints = [p.checkpoint for p in run(network(), plan) if p.checkpoint]
+    for _ in run(resumed := network(), plan, resume=checkpoints[1]):
+        pass
+    for _ in run(unbroken := network(), plan):
+        pass
+    assert all(map(np.array_equal, weights(resumed), weights(unbroken)))
+
+
 def facts(progress: Progress) -> tuple[Any, ...]:
     """All of it that does not depend on the clock."""
     p = progress

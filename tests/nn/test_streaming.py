@@ -16,12 +16,22 @@ import torch
 from torch import Tensor
 
 from elman import nn
-from elman.nn import kernels
+from elman.nn import kernels, streaming
 from elman.nn.kernels import Kernels
 from elman.nn.layers import LAYERS, Recurrent
 
 INPUT, HIDDEN, TIME, BATCH = 3, 4, 6, 2
 each_kind = pytest.mark.parametrize("kind", LAYERS)
+
+
+@pytest.fixture(autouse=True, params=["ready step", "ctypes"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways into a step: that of csrc/ready_step.cpp, and the one that is always there."""
+    if request.param == "ctypes":
+        monkeypatch.setattr(streaming, "ready_step", None)
+    elif streaming.ready_step is None:
+        pytest.skip("built without Python's headers")
+    return request.param
 
 
 def layer(kind: str = "gru", **options: Any) -> Recurrent:
@@ -145,6 +155,136 @@ def test_what_was_returned_does_not_change(kind: str) -> None:
         again = model.step(xs[0], None)[0]
     assert all(torch.equal(now, then) for step in kept for now, then in step)
     assert torch.equal(again, kept[0][0][0])
+
+
+HOLDS: dict[str, Callable[[Tensor], Any]] = {
+    "itself": lambda y: y,
+    "a view": lambda y: y[:, 1:],
+    "detached": Tensor.detach,
+    "numpy": lambda y: y.numpy(),
+    "numpy of a view": lambda y: y.t().numpy(),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("hold", HOLDS.values(), ids=HOLDS)
+@pytest.mark.parametrize("kept", [3, 63, 64, 100])
+def test_room_is_used_again_only_if_nothing_of_it_is_left(hold: Callable[[Tensor], Any], kept: int) -> None:
+    model, xs = layer("lstm"), sequence().repeat(70, 1, 1)
+    expected, _ = model(xs)
+    places: set[int] = set()
+    state: Any = None
+    held: Any = None
+    then: Any = None
+    for t, x in enumerate(xs):
+        y, state = model.step(x, state)
+        assert torch.equal(y, expected[t])
+        places.add(y.data_ptr())
+        if t == kept:
+            held, then = hold(y), hold(y.clone())
+    assert len(places) <= 3 * 64  # of 420 steps
+    assert bool((held == then).all())
+
+
+@torch.no_grad()
+def test_results_that_are_kept_have_room_of_their_own() -> None:
+    model, xs = layer("lstm"), sequence().repeat(70, 1, 1)
+    results, state = [], None
+    for x in xs:
+        y, state = model.step(x, state)
+        results.append((y, *state))
+    assert len({y.data_ptr() for y, *_ in results}) == len(xs)
+
+
+@torch.no_grad()
+@each_kind
+def test_results_are_tensors_like_any_other(kind: str) -> None:
+    model, xs = layer(kind), sequence()
+    y, state = model.step(xs[0])
+    before = y
+    for x in xs[1:]:
+        before, states = y, state if isinstance(state, tuple) else (state,)
+        y, state = model.step(x, state)
+        for t in (before, *states):
+            assert t.is_contiguous()
+            assert not t._is_view()
+            assert not t.requires_grad
+            t.requires_grad_()
+            t.detach().add_(1)
+        assert y._version == 0
+    leaf = y.requires_grad_()
+    with torch.enable_grad():
+        loss = leaf.square().sum()
+    before.detach().zero_()  # another result, which autograd must not take for this one
+    loss.backward()
+    assert torch.equal(leaf.grad, 2 * leaf)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+@each_kind
+@pytest.mark.parametrize("moved", ["y", "state"])
+def test_results_may_move_to_shared_memory(kind: str, moved: str) -> None:
+    """As a queue of torch.multiprocessing does: the storage, which others share, gets another place."""
+    model, xs = layer(kind), sequence().repeat(30, 1, 1)
+    expected, _ = model(xs)
+    state: Any = None
+    for t, x in enumerate(xs):
+        y, state = model.step(x, state)
+        assert torch.equal(y, expected[t])
+        if t in (2, 3, 70, 130):
+            first = state[0] if isinstance(state, tuple) else state
+            (y if moved == "y" else first).share_memory_()
+            del y, first
+            others = [torch.full((64, 2, BATCH, HIDDEN), 7.0) for _ in range(20)]  # where they were
+            assert all(bool((other == 7).all()) for other in others)
+
+
+@torch.no_grad()
+@each_kind
+def test_streams_may_take_turns(kind: str) -> None:
+    model, xs, others = layer(kind), sequence().repeat(30, 1, 1), sequence().repeat(30, 1, 1) * 2
+    ys, zs = model(xs)[0], model(others)[0]
+    state, second = None, None
+    for t, (x, other) in enumerate(zip(xs, others, strict=True)):
+        y, state = model.step(x, state)
+        z, second = model.step(other, second)
+        assert torch.equal(y, ys[t])
+        assert torch.equal(z, zs[t])
+        if t % 7 == 0:
+            second = model.step(other, None)[1]
+            zs = torch.cat((zs[: t + 1], model(others[t + 1 :], second)[0]))
+
+
+@torch.no_grad()
+@each_kind
+@pytest.mark.parametrize(("inputs", "hidden"), [(8, 144), (300, 200), (128, 256), (40, 264)])
+def test_back_and_forth_through_many_columns(kind: str, inputs: int, hidden: int) -> None:
+    """Every other step goes through the weights from the end."""
+    model, xs = LAYERS[kind](inputs, hidden, num_layers=2), torch.randn(5, 3, inputs)
+    assert_streams(model, xs)
+    assert_streams(model, xs[:, :1])
+
+
+@each_kind
+def test_a_weight_set_anew_stands_last_and_is_found(kind: str) -> None:
+    model = layer(kind)
+    weight = model.weight_hh_l0
+    del model.weight_hh_l0
+    model.weight_hh_l0 = weight
+    assert_streams(model, sequence())
+
+
+@each_kind
+def test_a_weight_that_does_not_fit_is_an_error(kind: str) -> None:
+    model = layer(kind)
+    _, state = stream(model, sequence())
+    model.weight_hh_l0 = torch.nn.Parameter(torch.zeros(3, 3))
+    with torch.no_grad(), pytest.raises(ValueError, match=r"^weight hh must be"):
+        model.step(sequence()[0], state)
+    model = layer(kind)
+    model.weight_hh_l0 = torch.nn.Parameter(model.get_parameter("weight_hh_l0").double())
+    with torch.no_grad(), pytest.raises(ValueError, match=r"^weight hh must be"):
+        model.step(sequence()[0])
 
 
 def test_a_stream_can_go_back_to_an_earlier_state() -> None:
@@ -389,10 +529,11 @@ assert sorted(found) == sorted(xs), found
 """
 
 
-def test_python_threads_may_share_a_layer_with_batches_of_their_own() -> None:
+def test_python_threads_may_share_a_layer_with_batches_of_their_own(way: str) -> None:
     """In a process of its own, for what goes wrong here may end it."""
+    there = "from elman.nn import streaming; streaming.ready_step = None\n" if way == "ctypes" else ""
     found = subprocess.run(
-        [sys.executable, "-c", BATCHES_AT_ONCE], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", there + BATCHES_AT_ONCE], capture_output=True, text=True, timeout=120
     )
     assert found.returncode == 0, found.stderr[-2000:]
 

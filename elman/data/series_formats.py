@@ -1,0 +1,360 @@
+"""Reads series of numbers in three formats.
+
+- `.ts` of the UEA and UCR archives (Bagnall et al. 2018, "The UEA multivariate time series classification
+  archive"): a head of @ lines, then a line a series. A channel's steps are parted by commas, channels by
+  colons, and the answer comes last. Series may differ in length, the channels of one series may not.
+- CSV (or TSV): a row a time step, with a column `series` that says which series it belongs to, a column for
+  each channel, and a column for the answer, the same in all rows of a series, which follow each other.
+- `.npy`: an array [series, steps, channels], and beside NAME.npy the answers in NAME.labels.csv, a row a
+  series. Where series are shorter than the array, their last steps are NaN in every channel.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of, steps_of
+from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+
+LONGEST_SERIES = 100_000_000  # bytes of a line: a whole series stands in it
+
+_Row = tuple[int, list[str]]
+
+
+def read_series(path: str | Path, wanted: Wanted, *, skip_bad: bool = False) -> SeriesFile:
+    r"""Read a file in one of the three formats.
+
+    Raises DataError with the place of what cannot be read: a value that is no number, channels of one series
+    that differ in length, an undeclared label, a missing answer, rows of a series that are parted, an array
+    of another kind than numbers, and a file without a series. With `skip_bad`, series with such a fault are
+    left out and counted; faults of the whole file stand.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".ts") as file:
+    ...     _ = file.write("@classLabel true walk run\n@data\n1,2,3:0.5,?,0.5:run\n")
+    ...     file.flush()
+    ...     (one,) = read_series(file.name, Wanted()).series
+    >>> one.answer, one.values.tolist()
+    ('run', [[1.0, 0.5], [2.0, nan], [3.0, 0.5]])
+    """
+    kind = format_of(path)
+    if kind == "npy":
+        found = _read_array(Path(path), wanted)
+    elif kind == "ts":
+        found = _read_ts(str(path), wanted, skip_bad)
+    else:
+        found = _read_table(str(path), wanted, skip_bad)
+    if not found.series:
+        nothing = f"{found.skipped:,} bad series and no good one" if found.skipped else "no series"
+        raise DataError(str(path), nothing, "at least one series", "check that this is the file you meant")
+    return found
+
+
+def format_of(path: str | Path) -> Literal["npy", "ts", "table"]:
+    """Tell the format of a file by its name, and by how it begins."""
+    if str(path).endswith(".npy"):
+        return "npy"
+    lines = (text.strip() for _, text in read_lines(path, LONGEST_SERIES))
+    first = next((text for text in lines if text and not text.startswith("#")), "")
+    return "ts" if first.startswith("@") else "table"
+
+
+def answers_beside(path: str | Path) -> Path:
+    """Return the file that has the answers to an array's series."""
+    return Path(path).with_suffix(".labels.csv")
+
+
+# .ts
+
+
+def _read_ts(path: str, wanted: Wanted, skip_bad: bool) -> SeriesFile:
+    lines = ((number, text.strip()) for number, text in read_lines(path, LONGEST_SERIES))
+    lines = ((number, text) for number, text in lines if text and not text.startswith("#"))
+    head = _Head.of(path, lines, wanted)
+    series: list[Series] = []
+    skipped = 0
+    for number, text in lines:
+        try:
+            series.append(head.case(f"{path}:{number}", text, str(len(series) + skipped + 1)))
+        except DataError:
+            if not skip_bad:
+                raise
+            skipped += 1
+        else:
+            head = replace(head, channels=head.channels or len(series[0].channels))
+    return SeriesFile(path, tuple(series), skipped)
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What the @ lines say: the number of channels and of steps (0: not said), and what comes last."""
+
+    wanted: Wanted
+    channels: int
+    steps: int
+    last: Literal["label", "target", "nothing"]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def of(cls, path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> _Head:
+        said: dict[str, tuple[int, list[str]]] = {}
+        for number, text in lines:
+            key, *values = text.split()
+            if key.lower() == "@data":
+                break
+            if not key.startswith("@"):
+                raise DataError(
+                    f"{path}:{number}", quote(text), "@data before the first series", "add the line @data"
+                )
+            said[key.lower()] = (number, values)
+        else:
+            raise DataError(path, "no @data", "@data, and series behind it", "add them")
+
+        def word(key: str) -> str:
+            return next(iter(said.get(key, (0, []))[1]), "").lower()
+
+        if word("@timestamps") == "true":
+            raise DataError(
+                f"{path}:{said['@timestamps'][0]}",
+                "@timeStamps true",
+                "series without time stamps, their steps at equal distances",
+                "convert the file to CSV, the time as a channel of its own",
+            )
+        last = "label" if word("@classlabel") == "true" else "nothing"
+        last = "target" if word("@targetlabel") == "true" else last
+        if wanted.answer is not None and (last == "nothing" or (last == "target" and not wanted.numeric)):
+            key = "@targetLabel true" if last == "target" else "no @classLabel true"
+            remedy = (
+                "give --target target" if last == "target" else "declare the labels: @classLabel true A B"
+            )
+            raise DataError(path, key, "a label behind each series", remedy)
+        return cls(
+            wanted,
+            1 if word("@univariate") == "true" else _count(path, said, "@dimensions", "@dimension"),
+            _count(path, said, "@serieslength") if word("@equallength") == "true" else 0,
+            last,
+            tuple(said["@classlabel"][1][1:]) if last == "label" else (),
+        )
+
+    def case(self, place: str, text: str, name: str) -> Series:
+        *channels, last = text.split(":") if self.last != "nothing" else [*text.split(":"), ""]
+        answer = None
+        if self.wanted.answer is not None:
+            answer = answer_of(last, self.wanted, place)
+            if self.labels and last.strip() not in self.labels:
+                raise DataError(
+                    place,
+                    f"the undeclared label {quote(last.strip())}",
+                    f"one that @classLabel declares: {', '.join(self.labels)}",
+                    did_you_mean(last.strip(), list(self.labels)) or SKIP,
+                )
+        if self.channels and len(channels) != self.channels:
+            raise DataError(
+                place,
+                counted(len(channels), "channel"),
+                f"{self.channels:,}, as in the rest of the file",
+                SKIP,
+            )
+        values = steps_of(channels, place, SKIP)
+        if self.steps and len(values) != self.steps:
+            raise DataError(
+                place, counted(len(values), "step"), f"{self.steps:,}, as @seriesLength says", SKIP
+            )
+        return Series(values, numbered(len(channels)), answer, name, place)
+
+
+def _count(path: str, said: dict[str, tuple[int, list[str]]], *keys: str) -> int:
+    """The whole number behind one of the keys; 0 where there is none of them."""
+    for key in keys:
+        if key in said:
+            number, values = said[key]
+            if len(values) != 1 or not values[0].isdecimal():
+                raise DataError(
+                    f"{path}:{number}", f"{key} {' '.join(values)}", "a whole number", "correct it"
+                )
+            return int(values[0])
+    return 0
+
+
+# tables
+
+
+def _rows(path: str | Path) -> Iterator[_Row]:
+    """The rows of a table with their line numbers, without blank ones; the first names the columns."""
+    separator = None
+    for number, text in read_lines(path):
+        if text.strip():
+            separator = separator or ("\t" if "\t" in text else ",")
+            yield number, [field.strip() for field in next(csv.reader([text], delimiter=separator))]
+
+
+def _column(path: str, number: int, names: list[str], name: str, option: str) -> int:
+    if name not in names:
+        raise DataError(
+            f"{path}:{number}",
+            f"the columns {', '.join(map(quote, names))}",
+            f"a column {quote(name)}",
+            did_you_mean(name, names) or f"name the column with --{option}",
+        )
+    return names.index(name)
+
+
+def _read_table(path: str, wanted: Wanted, skip_bad: bool) -> SeriesFile:
+    rows = _rows(path)
+    number, names = next(rows, (1, []))
+    which = _column(path, number, names, wanted.series, "series")
+    answer = None
+    if wanted.answer is not None:
+        answer = _column(path, number, names, wanted.answer, "target" if wanted.numeric else "label")
+    channels = wanted.channels or tuple(n for i, n in enumerate(names) if i != which and n != wanted.answer)
+    places = [_column(path, number, names, name, "channels") for name in channels]
+    if not places:
+        raise DataError(f"{path}:{number}", "no channel", "a column of numbers", "add one")
+    read = _Table(path, wanted, names, channels, places, answer)
+    series: list[Series] = []
+    ended: dict[str, int] = {}
+    skipped = 0
+    for name, group in itertools.groupby(rows, lambda row: row[1][which] if which < len(row[1]) else ""):
+        block = list(group)
+        try:
+            if name in ended:
+                raise DataError(
+                    f"{path}:{block[0][0]}",
+                    f"the series {quote(name)} once more, which ended at line {ended[name]}",
+                    "the rows of a series one behind the other",
+                    "sort the file by series and time",
+                )
+            series.append(read.series(name, block))
+        except DataError:
+            if not skip_bad:
+                raise
+            skipped += 1
+        ended[name] = block[-1][0]
+    return SeriesFile(path, tuple(series), skipped)
+
+
+@dataclass(frozen=True)
+class _Table:
+    path: str
+    wanted: Wanted
+    names: list[str]
+    channels: tuple[str, ...]
+    places: list[int]
+    answer: int | None
+
+    def series(self, name: str, rows: list[_Row]) -> Series:
+        for number, row in rows:
+            if len(row) != len(self.names):
+                raise DataError(
+                    f"{self.path}:{number}",
+                    counted(len(row), "column"),
+                    f"{len(self.names):,}, as the first row has names",
+                    SKIP,
+                )
+        first = f"{self.path}:{rows[0][0]}"
+        values = np.stack(
+            [
+                numbers_of(
+                    [row[i] for i in self.places],
+                    f"{self.path}:{number}",
+                    SKIP,
+                    f"a channel of {quote(name)}",
+                )
+                for number, row in rows
+            ]
+        )
+        return Series(values, self.channels, self._answer(name, rows), name, first)
+
+    def _answer(self, name: str, rows: list[_Row]) -> str | float | None:
+        if self.answer is None:
+            return None
+        told = rows[0][1][self.answer]
+        for number, row in rows:
+            if row[self.answer] != told:
+                raise DataError(
+                    f"{self.path}:{number}",
+                    f"the answer {quote(row[self.answer])} in the series {quote(name)}",
+                    f"{quote(told)}, as in its first row",
+                    SKIP,
+                )
+        return answer_of(told, self.wanted, f"{self.path}:{rows[0][0]}")
+
+
+# arrays
+
+
+def _read_array(path: Path, wanted: Wanted) -> SeriesFile:
+    array = _open_array(path)
+    answers: list[str | float | None] = [None] * len(array)
+    if wanted.answer is not None:
+        answers = [*_answers_beside(path, wanted, len(array))]
+    series, cut = [], 0
+    for i, (values, answer) in enumerate(zip(array, answers, strict=True)):
+        with np.errstate(over="ignore"):
+            numbers = values.astype(np.float32)
+        there = np.flatnonzero(~np.isnan(numbers).all(1))
+        steps = there[-1] + 1 if len(there) else 0
+        if not steps:
+            raise DataError(
+                f"{path}:{i + 1}", "a series without a value", "at least one step", "leave it out"
+            )
+        cut += steps < len(numbers)
+        series.append(
+            Series(numbers[:steps], numbered(array.shape[2]), answer, str(i + 1), f"{path}:{i + 1}")
+        )
+    remarks = (f"{cut:,} shorter than the array, their last steps NaN in every channel",) if cut else ()
+    return SeriesFile(str(path), tuple(series), 0, remarks)
+
+
+def _open_array(path: Path) -> np.ndarray:
+    """Map an array [N, T, C] of numbers into memory; a pickle is never opened."""
+    if not path.is_file():
+        next(read_lines(path), None)  # says why not
+    expected = "an array of numbers [series, steps, channels]"
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, OverflowError) as error:
+        pickled = "Python objects" in str(error)
+        found = "an array of Python objects, which could run code" if pickled else f"no whole array ({error})"
+        raise DataError(str(path), found, expected, "write it again: numpy.save(FILE, floats)") from None
+    if array.dtype.kind not in "fiu":
+        raise DataError(
+            str(path), f"an array of {array.dtype}", expected, "convert it: array.astype('float32')"
+        )
+    if array.ndim != 3 or not all(array.shape):
+        remedy = "give it a last axis: array[..., None]" if array.ndim == 2 else "reshape it"
+        raise DataError(str(path), f"an array of shape {array.shape}", expected, remedy)
+    there = path.stat().st_size - array.offset
+    if there != array.nbytes:
+        raise DataError(
+            str(path),
+            f"{there:,} bytes behind the head",
+            f"{array.nbytes:,}, for the shape {array.shape}",
+            "write it again",
+        )
+    return array
+
+
+def _answers_beside(path: Path, wanted: Wanted, count: int) -> Iterator[str | float]:
+    assert wanted.answer is not None
+    beside = str(answers_beside(path))
+    rows = _rows(beside)
+    number, names = next(rows, (1, []))
+    column = _column(beside, number, names, wanted.answer, "target" if wanted.numeric else "label")
+    body = list(rows)
+    if len(body) != count:
+        raise DataError(
+            beside,
+            f"{len(body):,} answers",
+            f"{count:,}, one for each series of {path}",
+            "add or remove rows",
+        )
+    for number, row in body:
+        yield answer_of(row[column] if column < len(row) else "", wanted, f"{beside}:{number}")

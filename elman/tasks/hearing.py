@@ -1,0 +1,336 @@
+"""What the tasks share that hear recordings: frames, batches, and the network.
+
+Some frames side by side are a step; recurrent layers read the steps.
+
+Letters: T frames of a recording, F features of a frame, N real steps of a batch, B recordings of it, I inputs
+of a step, K outputs.
+"""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.data.batch import fill, pack
+from elman.data.frames import HOP_MS, Framer, Normal, noisy, stack, varied
+from elman.data.manifest import is_manifest, read_manifest
+from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
+from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.nn import ctc
+from elman.nn.bands import Bands
+from elman.nn.layers import LAYERS
+from elman.nn.shapes import ManyToMany, ManyToOne
+from elman.tasks.task import CannotError, Reading, Settings, Task, option
+
+
+@dataclass(frozen=True)
+class SpeechSettings(Settings):
+    """Settings of the speech task."""
+
+    text: str = option("text", "column of the manifest that holds what is said")
+    label: str | None = option(None, "column whose values are words to be told apart, instead of a text")
+    stack: int = option(3, f"frames of {HOP_MS} ms that make one step")
+    one_way: bool = option(False, "read from left to right only, so that the run can stream")
+    beam: int = option(8, "texts that the search keeps; 1 takes the most probable path")
+    lm: str | None = option(None, "run of language with --unit character, to help the search")
+    layers: int = option(2, "recurrent layers")
+    dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
+    epochs: int = option(30, "passes over the training data, at most")
+    patience: int = option(20, "epochs without a better dev score before training stops")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stack < 1 or self.beam < 1:
+            raise ValueError(f"stack and beam must be at least 1, got {self.stack} and {self.beam}")
+        if self.lm and (self.label or self.beam == 1):
+            raise ValueError("lm helps the search for a text: it needs a beam of more than 1, and no label")
+
+    def files(self) -> dict[str, Path]:
+        """Return the weights of the language model, if any."""
+        return {"lm": Path(self.lm) / "model.safetensors"} if self.lm else {}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Recordings, packed."""
+
+    steps: PackedSequence  # [N, I]
+    answers: list[list[int]]  # B texts as numbers, or B labels as one each; none where they are not known
+    places: list[str]  # file:line of each recording
+
+    @property
+    def real_steps(self) -> int:
+        """N."""
+        return len(self.steps.data)
+
+
+class Listener(nn.Module):
+    """The network: scores [N, K] of characters at each step, or [B, K] of labels.
+
+    Args:
+        features: F.
+        outputs: K.
+        settings: the user's.
+        sound: whether the features are bands of frequency; then detectors slide over them.
+    """
+
+    def __init__(self, features: int, outputs: int, settings: SpeechSettings, *, sound: bool) -> None:
+        super().__init__()
+        self.bands = Bands(settings.stack, features, settings.hidden) if sound else nn.Identity()
+        layers = LAYERS[settings.cell](
+            settings.hidden if sound else settings.stack * features,
+            settings.hidden,
+            num_layers=settings.layers,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+            bidirectional=not settings.one_way,
+        )
+        self.whole = (ManyToOne if settings.label else ManyToMany)(layers, outputs, settings.dropout)
+
+    def forward(self, steps: PackedSequence) -> Tensor:
+        """Return the scores of packed steps [N, I]."""
+        return self.whole(PackedSequence(self.bands(steps.data), *steps[1:]))
+
+
+class Feed:
+    """Turns a recording that comes in pieces into the steps that a network reads from left to right.
+
+    Args:
+        normal: mean and mean square of the training file's frames.
+        count: frames of a step.
+        sound: whether the pieces may be samples.
+    """
+
+    def __init__(self, normal: Normal, count: int, *, sound: bool) -> None:
+        self._normal, self._count = normal, count
+        self._framer = Framer() if sound else None
+        self._sums, self._frames = normal.start(), 0
+        self._rest = np.zeros((0, len(normal.mean)), np.float32)
+
+    @property
+    def seconds(self) -> float:
+        """How much was heard, in whole frames."""
+        return self._frames * HOP_MS / 1000
+
+    def __call__(self, x: Any) -> Tensor:
+        """Return the steps [K, I] that are complete with the next samples [S] at 16 kHz, or frames [T, F].
+
+        Raises ValueError for another shape.
+        """
+        frames = np.asarray(x, np.float32)
+        if self._framer and frames.ndim == 1:
+            frames = self._framer(frames)
+        if frames.ndim != 2 or frames.shape[1] != self._rest.shape[1]:
+            samples = "samples [S] at 16 kHz or " if self._framer else ""
+            raise ValueError(
+                f"a piece must be {samples}frames [T, {self._rest.shape[1]}], got {list(frames.shape)}"
+            )
+        normal, self._sums = self._normal.running(frames, self._sums, self._frames)
+        self._frames += len(frames)
+        held = np.concatenate((self._rest, normal))
+        whole = len(held) - len(held) % self._count
+        self._rest = held[whole:]
+        return torch.from_numpy(held[:whole].reshape(-1, self._count * held.shape[1]))
+
+
+class Hearing(Task):
+    """What the frames of one training file are, and what is said in them.
+
+    Args:
+        settings: the user's.
+        symbols: the characters, or the labels.
+        normal: mean and mean square of the frames.
+        sound: whether the frames are those of sound, not features as a file had them.
+    """
+
+    name = "speech"
+    summary = "speech recognition: a text, or with --label a word"
+    shape = "many-to-many, T_x > T_y (CTC); many-to-one with --label"
+    files = "TSV manifest with path and text; WAV, FLAC, or .npy features [T, F]"
+    unit = "steps"
+    settings_type = SpeechSettings
+    settings: SpeechSettings
+    longest_s = float("inf")  # of a recording that is read whole
+
+    def __init__(
+        self, settings: SpeechSettings, symbols: Sequence[str], normal: Normal, *, sound: bool
+    ) -> None:
+        self.settings, self.symbols, self.normal, self.sound = settings, tuple(symbols), normal, sound
+        self._number = {symbol: number for number, symbol in enumerate(self.outputs)}
+
+    @property
+    @abstractmethod
+    def outputs(self) -> tuple[str, ...]:
+        """What each of the K outputs says."""
+
+    @staticmethod
+    @abstractmethod
+    def symbols_of(answers: Sequence[str]) -> list[str]:
+        """Return the symbols that training answers are made of."""
+
+    @staticmethod
+    @abstractmethod
+    def least_steps(answer: str) -> int:
+        """Return how many steps a recording must have at least, so that the answer can be heard in it."""
+
+    @abstractmethod
+    def numbers(self, answer: str) -> list[int]:
+        """Return the numbers of the outputs that say an answer."""
+
+    @abstractmethod
+    def said(self, answer: Any) -> dict[str, Any]:
+        """Say an answer as JSON holds it."""
+
+    @classmethod
+    def read(cls, path: str, settings: SpeechSettings, *, skip_bad: bool = False) -> Reading:
+        """Read a manifest and its recordings."""
+
+        def check(one: Recording) -> None:
+            needed = settings.stack * (0 if settings.label else ctc.steps_needed(one.answer or ""))
+            if len(one.frames) < needed:
+                raise DataError(
+                    one.place,
+                    f"{counted(len(one.frames), 'frame')} for the text {quote(one.answer or '')}",
+                    f"at least {needed:,}: {settings.stack} for each character, and between equal ones",
+                    "choose a smaller --stack, correct the text, or leave it out with --skip-bad",
+                )
+
+        read = read_recordings(path, settings.label or settings.text, check, skip_bad=skip_bad)
+        return Reading(path, read.recordings, read.describe())
+
+    @classmethod
+    def paths(cls, path: str, settings: SpeechSettings) -> list[Path]:
+        """Return the manifest."""
+        return [Path(path)]
+
+    @classmethod
+    def group(cls, example: Recording, column: str) -> str:
+        """Return the value of a column of the manifest. Raises DataError."""
+        if column not in example.columns:
+            known = list(example.columns)
+            raise DataError(
+                example.place,
+                f"no column {quote(column)}",
+                f"one of {', '.join(map(quote, known))}",
+                did_you_mean(column, known) or "name a column of the manifest",
+            )
+        return example.columns[column]
+
+    @classmethod
+    def learn(cls, train: Sequence[Recording], settings: SpeechSettings) -> Self:
+        """Measure the frames, and collect the characters or the labels."""
+        symbols = cls.symbols_of([one.answer or "" for one in train])
+        normal = Normal.of([one.frames for one in train])
+        task = cls(settings, symbols, normal, sound=train[0].held is not None)
+        way = "from left to right, so that the run can stream" if settings.one_way else "both ways"
+        task.remarks = (f"the layers read {way}, in steps of {settings.stack * HOP_MS} ms",)
+        return task
+
+    def facts(self) -> dict[str, Any]:
+        """Return them."""
+        return {
+            "symbols": self.symbols,
+            "normal": [self.normal.mean, self.normal.square],
+            "sound": self.sound,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], settings: SpeechSettings) -> Self:
+        """Restore them."""
+        return cls(settings, facts["symbols"], Normal(*map(tuple, facts["normal"])), sound=facts["sound"])
+
+    def check(self, examples: Sequence[Recording]) -> None:
+        """Raise DataError at frames of another kind than those of the training file."""
+        for one in examples:
+            if one.frames.shape[1] != len(self.normal.mean) or (one.held is not None) != self.sound:
+                trained = "sound" if self.sound else counted(len(self.normal.mean), "feature") + " a frame"
+                raise DataError(
+                    one.place, kind_of(one), f"{trained}, as in training", "give recordings of that kind"
+                )
+
+    def key(self, example: Recording) -> Hashable:
+        """Return what tells its frames from others."""
+        return hashlib.sha256(example.frames.tobytes()).digest()
+
+    def question(self, text: str) -> Recording:
+        """Read the file that a text names."""
+        if not text.strip():
+            raise DataError("input", "a text without a path", "the path of a recording", "type one")
+        return self._ask([text.strip()])[0]
+
+    def has_records(self, path: str) -> bool:
+        """Tell a recording, a folder or a manifest from lines that name recordings."""
+        return Path(path).is_dir() or path.lower().endswith(SUFFIXES) or is_manifest(path)
+
+    def questions(self, path: str) -> list[Recording]:
+        """Read a recording, those in a folder, or those of a manifest, whose answers are passed over."""
+        if Path(path).is_dir():
+            return self._ask(media_in(path))
+        if path.lower().endswith(SUFFIXES):
+            return self._ask([path])
+        return self._ask([clip.path for clip in read_manifest(path).clips])
+
+    def _ask(self, paths: Sequence[str | Path]) -> list[Recording]:
+        asked = [read_recording(path, self.longest_s) for path in paths]
+        self.check(asked)
+        return asked
+
+    def tell(self, example: Recording, answer: Any, text: str | None = None) -> dict[str, Any]:
+        """Say the path, how long it is, and what is said in it."""
+        return {
+            "path": str(example.path) if text is None else text,
+            "seconds": round(example.seconds, 3),
+            **self.said(answer),
+        }
+
+    def feed(self) -> Feed:
+        """Return what a stream is fed through. Raises CannotError where the layers read both ways."""
+        if not self.settings.one_way:
+            raise CannotError("this run reads both ways, and cannot stream; train one with --one-way")
+        return Feed(self.normal, self.settings.stack, sound=self.sound)
+
+    def listener(self) -> Listener:
+        """Return a new network."""
+        return Listener(len(self.normal.mean), len(self.outputs), self.settings, sound=self.sound)
+
+    def length(self, example: Recording) -> int:
+        """Return the number of steps."""
+        return max(1, len(example.frames) // self.settings.stack)
+
+    def normalised(self, frames: np.ndarray) -> np.ndarray:
+        """Return frames [T, F] with mean 0 and variance 1: of all of them, or of those up to each."""
+        if self.settings.one_way:
+            return self.normal.running(frames, self.normal.start(), 0)[0]
+        return self.normal.whole(frames)
+
+    def batch(self, examples: Sequence[Recording], *, answers: bool = False) -> Batch:
+        """Pack recordings; their answers as numbers."""
+        return self._batch(examples, [self.normalised(one.frames) for one in examples], answers=answers)
+
+    def batches(self, examples: Sequence[Recording], steps: int, seed: int) -> list[Batch]:
+        """Return the batches of an epoch, each recording varied."""
+        chance = np.random.default_rng(seed)
+        batches = []
+        for chosen in fill([self.length(one) for one in examples], steps, seed):
+            some = [examples[i] for i in chosen]
+            least = [self.settings.stack * self.least_steps(one.answer or "") for one in some]
+            frames = [self._varied(one.frames, count, chance) for one, count in zip(some, least, strict=True)]
+            batches.append(self._batch(some, frames, answers=True))
+        return batches
+
+    def _varied(self, frames: np.ndarray, least: int, chance: np.random.Generator) -> np.ndarray:
+        heard = noisy(frames, chance) if self.sound else frames
+        return varied(self.normalised(heard), least, self.sound, chance)
+
+    def _batch(self, examples: Sequence[Recording], frames: Sequence[np.ndarray], *, answers: bool) -> Batch:
+        return Batch(
+            pack([stack(each, self.settings.stack) for each in frames]),
+            [self.numbers(one.answer or "") for one in examples] if answers else [],
+            [one.place for one in examples],
+        )

@@ -1,0 +1,351 @@
+"""Sentiment: which of some labels a text has, whatever these are.
+
+Many-to-one. See `elman.tasks.texts` for the network.
+
+Letters: N real steps (units) of a batch, B texts of it, K labels.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman.data.batch import pack
+from elman.data.source import DataError, counted
+from elman.data.tables import is_table, read_table
+from elman.data.units import UNITS, Units
+from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from elman.learning.baselines import NGramRegression, train_classifier
+from elman.learning.calibration import best_temperature
+from elman.learning.metrics import classification_scores, confusion
+from elman.nn.evidence import SPELLINGS, WORDS, Evidence, Pattern
+from elman.nn.shapes import OneToOne
+from elman.samples import sentiment as samples
+from elman.tasks.labels import check_label, learn_labels
+from elman.tasks.pretrained import Pretrained
+from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.texts import Batch, Classifier
+
+SIZE = 100  # of a unit's embedding
+LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a word
+LARGEST, SUBWORDS = 50_000, 8_000  # sizes of the dictionary
+WINDOW, WINDOW_HIDDEN = 25, 20  # of the standard network, which sees so many units from the beginning
+
+
+@dataclass(frozen=True)
+class SentimentSettings(Settings):
+    """Settings of the sentiment task."""
+
+    text: str = option("text", "column of the texts")
+    label: str = option("label", "column of the labels")
+    unit: str = option("word", "what a text is read in", UNITS)
+    balance: bool = option(False, "weigh labels in training so that all count the same, rare ones too")
+    init: str | None = option(None, "run of a language model to start from; its units are read")
+    hidden: int = option(100, "size of the hidden state, in each direction")
+    epochs: int = option(8, "passes over the training data, at most")
+
+    def files(self) -> dict[str, Path]:
+        """Return the language model, if any."""
+        return Pretrained.files(self.init)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, its label where there is one, and where it stands, as file:line."""
+
+    text: str
+    label: str | None
+    place: str
+
+
+class Verdict(NamedTuple):
+    """The answer to a text: its label, and the probability of each label, in their order."""
+
+    label: str
+    probabilities: tuple[float, ...]
+
+
+class Sentiment(Task):
+    """The dictionary and the labels of one training file, and the evidence that its n-grams gave for them."""
+
+    name = "sentiment"
+    summary = "sentiment and other classification of text"
+    shape = "many-to-one"
+    files = "CSV, TSV or JSON lines with text, label"
+    metric_name = "accuracy"
+    unit = "units"
+    settings_type = SentimentSettings
+
+    def __init__(
+        self,
+        settings: SentimentSettings,
+        units: Units,
+        characters: Vocabulary,
+        labels: Mapping[str, int],
+        sizes: Mapping[str, Any],
+        ngrams: Sequence[Sequence[int]] = (),
+    ) -> None:
+        self.settings, self.units, self.characters = settings, units, characters
+        self.ngrams = ngrams  # how many there are of each pattern: of units, and of characters
+        self.counts, self.labels = dict(labels), tuple(labels)
+        self._number_of_label = {label: number for number, label in enumerate(self.labels)}
+        self._seen: Counter[int] = Counter()  # units of the training file; empty in a loaded task
+        self._evidence: list[Evidence] = []  # that it gave; none in a loaded task
+        self.sizes = sizes
+        self._pretrained: Pretrained | None = None  # to start from; none in a loaded task
+
+    @classmethod
+    def read(cls, path: str, settings: SentimentSettings, *, skip_bad: bool = False) -> Reading:
+        """Read a table of texts and labels."""
+        table = read_table(path, {"text": settings.text, "label": settings.label}, skip_bad=skip_bad)
+        texts = [Text(row["text"], row["label"], row.place) for row in table.rows]
+        labels = len({text.label for text in texts})
+        return Reading(path, texts, f"{table.describe()}; {counted(labels, 'label')}")
+
+    @classmethod
+    def sample(cls, folder: Path) -> list[Path]:
+        """Write reviews of our own grammar, in which a word far before or behind turns praise into blame."""
+        return samples.write(folder)
+
+    @classmethod
+    def learn(cls, train: Sequence[Text], settings: SentimentSettings) -> "Sentiment":
+        """Make the dictionary, and count which n-grams come with which label."""
+        given = [example.label or "" for example in train]
+        labels, remarks = learn_labels(given, train[0].place.rpartition(":")[0])
+        counts = Counter(given)
+        texts = [example.text for example in train]
+        pretrained = Pretrained.load(settings.init) if settings.init else None
+        if pretrained:
+            settings = replace(settings, unit=pretrained.units.kind)
+            units, sizes = pretrained.units_for(texts, LARGEST), pretrained.sizes
+        else:
+            largest = SUBWORDS if settings.unit == "subword" else LARGEST
+            units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
+            sizes = {"size": SIZE}
+        characters = Vocabulary.of(character for text in texts for character in text.lower())
+        task = cls(settings, units, characters, {label: counts[label] for label in labels}, sizes)
+        task._pretrained, task.remarks = pretrained, remarks
+        if pretrained:
+            task.remarks += (pretrained.describe(units.symbols),)
+        batch = task.batch(train, answers=True)
+        task._seen = Counter(batch.units.data.tolist())
+        task._evidence = task._count(batch)
+        task.ngrams = [evidence.sizes for evidence in task._evidence]
+        return task
+
+    def facts(self) -> dict[str, Any]:
+        """Return the dictionary, the labels' counts, how many n-grams there are, and what reads units."""
+        return {
+            "units": self.units.facts(),
+            "characters": self.characters.symbols,
+            "labels": self.counts,
+            "sizes": self.sizes,
+            "ngrams": self.ngrams,
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], settings: SentimentSettings) -> "Sentiment":
+        """Restore them."""
+        units, characters = Units.from_facts(facts["units"]), Vocabulary(tuple(facts["characters"]))
+        return cls(settings, units, characters, facts["labels"], facts["sizes"], facts["ngrams"])
+
+    @classmethod
+    def hold_out(cls, examples: Sequence[Text]) -> tuple[list[Text], list[Text]]:
+        """Part the training texts, those with a label that no other has staying with the training ones."""
+        rest, dev = super().hold_out(examples)
+        known = {example.label for example in rest}
+        return rest + [e for e in dev if e.label not in known], [e for e in dev if e.label in known]
+
+    def check(self, examples: Sequence[Text]) -> None:
+        """Raise DataError at a label that training never showed."""
+        for example in examples:
+            check_label(example.label or "", example.place, self.labels)
+
+    def key(self, example: Text) -> str:
+        """Return its text."""
+        return example.text
+
+    def question(self, text: str) -> Text:
+        """Take a text as it was typed."""
+        if not text.strip():
+            raise DataError("input", "a text without a word", "a text", "type one in quotes")
+        return Text(text, None, "input")
+
+    def has_records(self, path: str) -> bool:
+        """Tell a table, by its suffix or its first line, from lines of plain text."""
+        return is_table(path, self.settings.text)
+
+    def questions(self, path: str) -> list[Text]:
+        """Read the texts of a table; other columns are passed over."""
+        table = read_table(path, {"text": self.settings.text})
+        return [Text(row["text"], None, row.place) for row in table.rows]
+
+    def tell(self, example: Text, answer: Verdict, text: str | None = None) -> dict[str, Any]:
+        """Say the label, and the probability of each."""
+        rows = zip(self.labels, answer.probabilities, strict=True)
+        probabilities = {label: round(probability, 4) for label, probability in rows}
+        return {
+            "text": example.text if text is None else text,
+            "label": answer.label,
+            "probability": probabilities[answer.label],
+            "probabilities": probabilities,
+        }
+
+    def show(self, told: Mapping[str, Any]) -> str:
+        """Say the label and its probability."""
+        return f"{told['label']} {told['probability']:.2f}"
+
+    def heading(self) -> str:
+        """Name the columns of a record."""
+        return f"{self.settings.text}\t{self.settings.label}\tprobability"
+
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Write a row of TSV, in which a tab or a line end of the text is a space."""
+        text, label = (" ".join(told[name].split()) for name in ("text", "label"))
+        return f"{text}\t{label}\t{told['probability']:.4f}"
+
+    def model(self) -> Classifier:
+        """Return a new network."""
+        seen = torch.tensor([float(self._seen[number]) for number in range(len(self.units))])
+        evidence = self._evidence or [
+            Evidence(symbols, len(self.labels), patterns, sizes)
+            for (symbols, patterns), sizes in zip(self._kinds(), self.ngrams, strict=True)
+        ]
+        model = Classifier(seen, evidence, len(self.labels), self.sizes, self.settings)
+        if self._pretrained:
+            seen[: len(self._pretrained.units)] = torch.inf  # none of what it knows is rare
+            self._pretrained.start(model.unit, self.units.symbols)
+        return model
+
+    def depths(self, model: Classifier) -> dict[str, int]:
+        """Return those of the language model, if any."""
+        return model.unit.depths("unit")
+
+    def _kinds(self) -> list[tuple[int, Sequence[Pattern]]]:
+        """Return the size of the dictionary and the patterns of each kind of evidence."""
+        units, spellings = (len(self.units), WORDS), (len(self.characters), SPELLINGS)
+        if self.units.kind == "word":
+            return [units, spellings]
+        return [units] if self.units.kind == "subword" else [(len(self.units), SPELLINGS)]
+
+    def _count(self, batch: Batch) -> list[Evidence]:
+        """Return the evidence that the training texts, as one batch, give."""
+        assert batch.targets is not None
+        read = [(batch.units, torch.arange(len(batch.targets)))]
+        if batch.spelt is not None:
+            read.append((batch.spelt, batch.text))
+        return [
+            Evidence.of(numbers, example, batch.targets, symbols, len(self.labels), patterns)
+            for (numbers, example), (symbols, patterns) in zip(read, self._kinds(), strict=True)
+        ]
+
+    def length(self, example: Text) -> int:
+        """Return the number of units."""
+        return len(self._read(example))
+
+    def batch(self, examples: Sequence[Text], *, answers: bool = False) -> Batch:
+        """Pack texts."""
+        read = [self._read(example) for example in examples]
+        place = pack(np.split(np.arange(sum(map(len, read))), np.cumsum([*map(len, read)])[:-1]))
+        words = [word for example in examples for word in self.units.split(example.text) or [""]]
+        spelt = [[*self.characters.numbers(word[:LONGEST_SPELLING]), PADDING] for word in words]
+        return Batch(
+            units=pack(read),
+            spelt=pack(spelt) if self.units.kind == "word" else None,
+            place=place.data,
+            text=torch.arange(len(read)).repeat_interleave(torch.tensor([*map(len, read)])),
+            targets=self._targets(examples) if answers else None,
+            places=[example.place for example in examples],
+        )
+
+    def _read(self, example: Text) -> list[int]:
+        """Return the units of a text, where white space is one space and what has no unit is the unknown."""
+        return self.units.numbers(" ".join(example.text.split())) or [UNKNOWN]
+
+    def _targets(self, examples: Sequence[Text]) -> Tensor:
+        return torch.tensor([self._number_of_label[example.label or ""] for example in examples])
+
+    def loss(self, model: Classifier, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy of the labels; with `balance`, all labels weigh the same."""
+        assert batch.targets is not None, "a batch without labels has no loss"
+        weight = 1 / torch.tensor(list(self.counts.values())) if self.settings.balance else None
+        return F.cross_entropy(model(batch), batch.targets, weight)
+
+    def answer(self, model: Classifier, batch: Batch) -> list[Verdict]:
+        """Return the most probable label of each text, with the probabilities of all."""
+        return self._verdicts((model(batch).double() / model.temperature).softmax(1).numpy())
+
+    def _verdicts(self, probabilities: np.ndarray) -> list[Verdict]:
+        best = probabilities.argmax(1)
+        return [
+            Verdict(self.labels[number], tuple(row))
+            for number, row in zip(best.tolist(), probabilities.tolist(), strict=True)
+        ]
+
+    def calibrate(self, model: Classifier, examples: Sequence[Text]) -> str:
+        """Choose the temperature under which dev is most likely; say what it did."""
+        before = self.answers(model, examples)
+        scores = torch.tensor([answer.probabilities for answer in before], dtype=torch.float64).log()
+        model.temperature.fill_(best_temperature(scores, self._targets(examples)))
+        errors = (
+            self.metric(examples, answers)["calibration_error"]
+            for answers in (before, self.answers(model, examples))
+        )
+        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
+            *errors, model.temperature.item()
+        )
+
+    def metric(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> dict[str, Any]:
+        """Score labels and their probabilities."""
+        return classification_scores(
+            [example.label or "" for example in examples],
+            [answer.label for answer in answers],
+            self.labels,
+            [answer.probabilities for answer in answers],
+        )
+
+    def confusion(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
+        """Count which label was taken for which."""
+        gold = [example.label or "" for example in examples]
+        return confusion(gold, [answer.label for answer in answers], self.labels)
+
+    def baselines(self, train: Sequence[Text]) -> dict[str, Callable[[Sequence[Text]], list[Verdict]]]:
+        """Train methods without recurrence: the most frequent label, n-grams, the first units in place."""
+        shares = np.array(list(self.counts.values())) / len(train)
+        regression = NGramRegression(
+            [self.units.split(example.text) for example in train],
+            [example.label or "" for example in train],
+            orders=(1, 5) if self.units.kind == "character" else (1, 2),
+        )
+        standard = OneToOne(len(self.units), WINDOW, WINDOW_HIDDEN, len(self.labels))
+        train_classifier(standard, self._beginnings(train), self._targets(train))
+
+        def majority(examples: Sequence[Text]) -> list[Verdict]:
+            return self._verdicts(np.tile(shares, (len(examples), 1)))
+
+        def ngram_regression(examples: Sequence[Text]) -> list[Verdict]:
+            return self._verdicts(regression([self.units.split(example.text) for example in examples]))
+
+        def standard_network(examples: Sequence[Text]) -> list[Verdict]:
+            with torch.no_grad():
+                return self._verdicts(standard(self._beginnings(examples)).double().softmax(1).numpy())
+
+        return {
+            "majority": majority,
+            "n-gram_regression": ngram_regression,
+            "standard_network": standard_network,
+        }
+
+    def _beginnings(self, examples: Sequence[Text]) -> Tensor:
+        """Return the first units of each text, [B, WINDOW], padded."""
+        rows = [self._read(example)[:WINDOW] for example in examples]
+        return torch.tensor([[*row, *[PADDING] * (WINDOW - len(row))] for row in rows])
+
+
+TASK = Sentiment

@@ -1,0 +1,396 @@
+"""Video activity recognition: what happens in a clip.
+
+Many-to-one. Frames are taken evenly in time; a small convolutional network, learnt together with the rest,
+reads what changed since the frame before, beside the frame itself; recurrent layers read its findings in
+order; what they say is pooled over time and one linear layer answers.
+
+Letters: T frames of a clip, N frames of a batch, B clips of it, S side of a frame, F features, K labels.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from elman.data.batch import pack
+from elman.data.manifest import Clip, is_manifest, read_manifest
+from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
+from elman.learning.baselines import train_classifier, train_linear
+from elman.learning.calibration import best_temperature
+from elman.learning.metrics import classification_scores, confusion
+from elman.nn.layers import LAYERS
+from elman.nn.watcher import FEATURES, Watcher
+from elman.samples import video as samples
+from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
+
+COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
+CACHE = Path.home() / ".cache" / "elman" / "frames"
+
+
+@dataclass(frozen=True)
+class VideoSettings(Settings):
+    """Settings of the video task."""
+
+    label: str = option("label", "column of the manifest that holds the labels")
+    one_way: bool = option(False, "read from left to right only, so that the run can stream")
+    cell: str = option("gru", "recurrent cell", tuple(LAYERS))
+    hidden: int = option(64, "size of the hidden state, in each direction")
+    dropout: float = option(0.2, "probability of zeroing an input or output of the layers in training")
+    epochs: int = option(30, "passes over the training data, at most")
+    patience: int = option(30, "epochs without a better dev score before training stops")
+    batch_steps: int = option(200, "frames in a batch, at most; fewer where the training file is small")
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A clip: its frames [T, S, S, 3], its label if that was read, and the row that names it."""
+
+    frames: np.ndarray
+    label: str | None
+    clip: Clip
+
+
+class Verdict(NamedTuple):
+    """The answer to a clip: its label, and the probability of each label, in their order."""
+
+    label: str
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips, packed."""
+
+    frames: PackedSequence  # [N, S, S, 3] bytes
+    labels: Tensor | None  # [B]
+    places: list[str]
+
+    @property
+    def real_steps(self) -> int:
+        """N."""
+        return len(self.frames.data)
+
+
+class Video(Task):
+    """The labels of one training file."""
+
+    name = "video"
+    summary = "video activity recognition"
+    shape = "many-to-one"
+    files = "TSV manifest with path and label, or a folder with a folder of clips a label"
+    metric_name = "accuracy"
+    unit = "frames"
+    fewest = 8
+    settings_type = VideoSettings
+
+    def __init__(self, settings: VideoSettings, labels: Sequence[str]) -> None:
+        self.settings, self.labels = settings, tuple(labels)
+
+    @classmethod
+    def read(cls, path: str, settings: VideoSettings, *, skip_bad: bool = False) -> Reading:
+        """Read a manifest, or a folder that has a folder of clips for each label."""
+        if Path(path).is_dir():
+            clips, skipped = _clips_by_folder(Path(path), settings.label), 0
+        else:
+            manifest = read_manifest(path, [settings.label], skip_bad=skip_bad)
+            clips, skipped = manifest.clips, manifest.skipped
+        films: list[Film] = []
+        for clip in clips:
+            try:
+                films.append(_film(clip, clip.columns[settings.label]))
+            except DataError:
+                if not skip_bad:
+                    raise
+                skipped += 1
+        if not films:
+            raise DataError(path, "no good clip", "clips that play", "see the first error without --skip-bad")
+        frames = sum(len(film.frames) for film in films)
+        said = (
+            f"{path}: {counted(len(films), 'clip')}, {counted(frames, 'frame')} at {FRAMES_A_SECOND} a second"
+        )
+        said += f", {counted(len({film.label for film in films}), 'label')}"
+        return Reading(path, films, said + (f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""))
+
+    @classmethod
+    def paths(cls, path: str, settings: VideoSettings) -> list[Path]:
+        """Return the manifest, or all clips of a folder."""
+        if Path(path).is_dir():
+            return [clip.path for clip in _clips_by_folder(Path(path), settings.label)]
+        return [Path(path)]
+
+    @classmethod
+    def sample(cls, folder: Path) -> list[Path]:
+        """Write clips of moving shapes, whose label is the way that they move."""
+        return samples.write(folder)
+
+    @classmethod
+    def group(cls, example: Film, column: str) -> str:
+        """Return the value of a column of the manifest."""
+        if column not in example.clip.columns:
+            known = list(example.clip.columns)
+            raise DataError(
+                example.clip.place,
+                f"no column {quote(column)}",
+                f"one of {', '.join(map(quote, known))}",
+                did_you_mean(column, known) or "name one of these with --folds",
+            )
+        return example.clip.columns[column]
+
+    @classmethod
+    def learn(cls, train: Sequence[Film], settings: VideoSettings) -> "Video":
+        """List the labels."""
+        labels = sorted({str(film.label) for film in train})
+        if len(labels) < 2:
+            raise DataError(
+                train[0].clip.place, f"the label {quote(labels[0])} only", "two labels or more", "add clips"
+            )
+        return cls(settings, labels)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": self.labels}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], settings: VideoSettings) -> "Video":
+        """Restore the labels."""
+        return cls(settings, facts["labels"])
+
+    def check(self, examples: Sequence[Film]) -> None:
+        """Raise DataError at the first label that training never showed."""
+        for film in examples:
+            if film.label not in self.labels:
+                raise DataError(
+                    film.clip.place,
+                    f"the label {quote(str(film.label))}, never seen in training",
+                    f"one of {', '.join(map(quote, self.labels))}",
+                    did_you_mean(str(film.label), list(self.labels)) or "train on a file that has it",
+                )
+
+    def key(self, example: Film) -> Hashable:
+        """Return its frames."""
+        return example.frames.tobytes()
+
+    def question(self, text: str) -> Film:
+        """Read the clip whose path was typed."""
+        if not text.strip():
+            raise DataError("input", "a text without a path", "the path of a clip", "type one")
+        return _film(Clip(Path(text), {"path": text}, text), None)
+
+    def has_records(self, path: str) -> bool:
+        """Tell a clip, a folder or a manifest from lines of paths."""
+        where = Path(path)
+        return where.is_dir() or where.suffix.lower() in SUFFIXES or is_manifest(where)
+
+    def questions(self, path: str) -> list[Film]:
+        """Read a clip, the clips of a folder and of those below it, or those of a manifest."""
+        where = Path(path)
+        if where.is_dir():
+            clips = [Clip(one, {"path": str(one)}, str(one)) for one in _clips_in(where)]
+        elif where.suffix.lower() in SUFFIXES:
+            clips = [Clip(where, {"path": path}, path)]
+        else:
+            clips = list(read_manifest(where).clips)
+        return [_film(clip, None) for clip in clips]
+
+    def tell(self, example: Film, answer: Verdict, text: str | None = None) -> dict[str, Any]:
+        """Say the clip's path, its label and the probability of each label."""
+        rounded = [round(p, 4) for p in answer.probabilities]
+        return {
+            "path": text or example.clip.columns["path"],
+            "label": answer.label,
+            "confidence": rounded[self.labels.index(answer.label)],
+            "probabilities": dict(zip(self.labels, rounded, strict=True)),
+        }
+
+    def show(self, told: Mapping[str, Any]) -> str:
+        """Say path, label and confidence."""
+        return f"{told['path']}  {told['label']} {told['confidence']:.2f}"
+
+    def record(self, told: Mapping[str, Any]) -> str:
+        """Write a row of a manifest."""
+        return f"{told['path']}\t{told['label']}"
+
+    def model(self) -> Watcher:
+        """Return a new network."""
+        settings = self.settings
+        layers = LAYERS[settings.cell](
+            FEATURES,
+            settings.hidden,
+            num_layers=settings.layers,
+            dropout=settings.dropout if settings.layers > 1 else 0.0,
+            bidirectional=not settings.one_way,
+        )
+        return Watcher(layers, len(self.labels), settings.dropout)
+
+    def length(self, example: Film) -> int:
+        """Return the number of frames."""
+        return len(example.frames)
+
+    def batch(self, examples: Sequence[Film], *, answers: bool = False) -> Batch:
+        """Pack clips."""
+        start = np.cumsum([0, *(len(film.frames) for film in examples)])[:-1]
+        frames = torch.from_numpy(np.concatenate([film.frames for film in examples]))
+        packed = pack([np.arange(s, s + len(f.frames)) for s, f in zip(start, examples, strict=True)])
+        labels = torch.tensor([self.labels.index(str(film.label)) for film in examples]) if answers else None
+        return Batch(
+            PackedSequence(frames[packed.data], *packed[1:]), labels, [f.clip.place for f in examples]
+        )
+
+    def loss(self, model: Watcher, batch: Batch) -> Tensor:
+        """Return the mean cross-entropy."""
+        assert batch.labels is not None, "a batch without labels has no loss"
+        return F.cross_entropy(model(batch.frames), batch.labels)
+
+    def answer(self, model: Watcher, batch: Batch) -> list[Verdict]:
+        """Return the label of each clip, with all probabilities."""
+        return self._verdicts(model(batch.frames) / model.temperature)
+
+    def _verdicts(self, scores: Tensor) -> list[Verdict]:
+        rows, best = scores.double().softmax(1).tolist(), scores.argmax(1).tolist()
+        return [Verdict(self.labels[i], tuple(row)) for i, row in zip(best, rows, strict=True)]
+
+    def calibrate(self, model: Watcher, examples: Sequence[Film]) -> None:
+        """Choose the temperature under which dev is most likely."""
+        with torch.no_grad():
+            batches = [self.batch([film], answers=True) for film in examples]
+            scores = torch.cat([model(batch.frames) for batch in batches])
+        labels = torch.cat([batch.labels for batch in batches if batch.labels is not None])
+        model.temperature.fill_(best_temperature(scores, labels))
+
+    def metric(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> dict[str, Any]:
+        """Score labels by accuracy."""
+        gold = [str(film.label) for film in examples]
+        return classification_scores(
+            gold, [a.label for a in answers], self.labels, [a.probabilities for a in answers]
+        )
+
+    def confusion(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
+        """Count which label was taken for which."""
+        gold = [str(film.label) for film in examples]
+        return confusion(gold, [answer.label for answer in answers], self.labels)
+
+    def baselines(self, train: Sequence[Film]) -> dict[str, Callable[[Sequence[Film]], list[Verdict]]]:
+        """Train three: no input at all, the average frame and change, a fixed number of coarse frames."""
+        labels = [self.labels.index(str(film.label)) for film in train]
+        shares = np.bincount(labels, minlength=len(self.labels)) / len(labels)
+
+        def majority(examples: Sequence[Film]) -> list[Verdict]:
+            return [Verdict(self.labels[int(shares.argmax())], tuple(shares.tolist()))] * len(examples)
+
+        linear = train_linear(np.stack([_average(film) for film in train]), torch.tensor(labels))
+
+        def averages(examples: Sequence[Film]) -> list[Verdict]:
+            return self._verdicts(linear(np.stack([_average(film) for film in examples])))
+
+        standard = nn.Sequential(
+            nn.Linear(FEW * COARSE * COARSE, 64), nn.Tanh(), nn.Linear(64, len(self.labels))
+        )
+        few = torch.stack([_few(film) for film in train])
+        train_classifier(standard, few, torch.tensor(labels), epochs=60, batch=16, learning_rate=0.001)
+
+        def standard_network(examples: Sequence[Film]) -> list[Verdict]:
+            with torch.no_grad():
+                return self._verdicts(standard(torch.stack([_few(film) for film in examples])))
+
+        return {
+            "majority": majority,
+            "averages_logistic_regression": averages,
+            "standard_network": standard_network,
+        }
+
+    @contextmanager
+    def stream(self, model: Watcher) -> Iterator[Stream]:
+        """Open a stream of frames, [S, S, 3] bytes each, `FRAMES_A_SECOND` of them."""
+        if not self.settings.one_way:
+            raise CannotError("the run reads clips both ways; train one with --one-way to stream")
+        yield _Watching(self, model)
+
+
+class _Watching:
+    """A stream of frames."""
+
+    def __init__(self, task: Video, model: Watcher) -> None:
+        self._task, self._model = task, model
+        self._before: Tensor | None = None
+        self._state: Any = None
+
+    def step(self, x: np.ndarray) -> dict[str, Any]:
+        """Take one more frame [S, S, 3] of bytes, and say what the clip so far shows."""
+        frame = torch.from_numpy(np.array(x))
+        if frame.shape != (SIDE, SIDE, 3) or frame.dtype != torch.uint8:
+            expected = f"[{SIDE}, {SIDE}, 3] bytes"
+            raise ValueError(f"a frame must be {expected}, got {list(frame.shape)} {frame.dtype}")
+        with torch.no_grad():
+            before = frame if self._before is None else self._before
+            scores, self._state = self._model.step(frame, before, self._state)
+            self._before = frame
+            verdict = self._task._verdicts(scores / self._model.temperature)[0]
+        probabilities = dict(zip(self._task.labels, verdict.probabilities, strict=True))
+        return {"label": verdict.label, "probabilities": probabilities}
+
+
+def _film(clip: Clip, label: str | None) -> Film:
+    try:
+        return Film(read_clip(clip.path, CACHE), label, clip)
+    except DataError as error:
+        if clip.place == str(clip.path):
+            raise
+        found = f"in {clip.path.name}: {error.found}"
+        raise DataError(clip.place, found, error.expected, error.remedy) from None
+
+
+def _clips_by_folder(folder: Path, label: str) -> list[Clip]:
+    """Return the clips in the folders of a folder; the name of a clip's folder is its label."""
+    clips = [
+        Clip(path, {"path": str(path), label: path.parent.name}, str(path))
+        for below in sorted(folder.iterdir())
+        if below.is_dir()
+        for path in _clips_in(below)
+    ]
+    if not clips:
+        raise DataError(
+            str(folder),
+            "a folder without folders of clips",
+            "a folder for each label",
+            "name a manifest instead",
+        )
+    return clips
+
+
+def _clips_in(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not found:
+        raise DataError(
+            str(folder), "a folder without clips", f"files that end in {', '.join(SUFFIXES)}", "name another"
+        )
+    return found
+
+
+def _coarse(frames: np.ndarray) -> np.ndarray:
+    """Return grey frames of `COARSE` pixels a side, [T, COARSE, COARSE]."""
+    tile = SIDE // COARSE
+    return frames.reshape(-1, COARSE, tile, COARSE, tile, 3).mean((2, 4, 5)) / 255
+
+
+def _average(film: Film) -> np.ndarray:
+    """Return the coarse frame and the coarse change, averaged over time."""
+    coarse = _coarse(film.frames)
+    change = np.abs(np.diff(coarse, axis=0)).mean(0) if len(coarse) > 1 else np.zeros_like(coarse[0])
+    return np.concatenate((coarse.mean(0).ravel(), 10 * change.ravel()))
+
+
+def _few(film: Film) -> Tensor:
+    """Return `FEW` coarse frames spread evenly over the clip, side by side."""
+    chosen = np.linspace(0, len(film.frames) - 1, FEW).round().astype(int)
+    return torch.from_numpy(_coarse(film.frames[chosen]).ravel()).float() - 0.5
+
+
+TASK = Video
