@@ -1,9 +1,10 @@
 """What README.md, the pages of docs/ and the docstrings show is run here, so that it goes on being true.
 
 In a page, `python` blocks run in order in one namespace; those written with >>> must print what they show.
-`console` and `bash` blocks run the lines that begin with "$ "; their output is for the reader. A page has one
-one temporary folder. A comment directly above a block exempts it: <!-- not run: REASON -->. Blocks in other
-languages are not code.
+`console` and `bash` blocks run the lines that begin with "$ ", each by itself; their output is for the
+reader. A page has one temporary folder. A comment directly above a block exempts it:
+<!-- not run: REASON -->.
+Blocks in other languages are not code.
 """
 
 import doctest
@@ -11,6 +12,7 @@ import importlib
 import os
 import pkgutil
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import elman
+from elman.cli import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,33 +68,46 @@ def blocks(page: str) -> list[Block]:
     return found
 
 
-def script(block: Block) -> str:
+def commands(block: Block) -> list[str]:
     """The commands of a shell block. Raises ValueError where there is none."""
-    commands = []
+    found: list[str] = []
     continued = False
     for line in block.text.splitlines():
-        if continued or line.startswith("$ "):
-            commands.append(line if continued else line[2:])
-            continued = line.endswith("\\")
-    if not commands:
+        if continued:
+            found[-1] += "\n" + line
+        elif line.startswith("$ "):
+            found.append(line[2:])
+        else:
+            continue
+        continued = line.endswith("\\")
+    if not found:
         raise ValueError(f"line {block.line}: no line begins with '$ '; exempt the block, or call it text")
-    return "\n".join(commands)
+    return found
+
+
+def run_command(command: str) -> None:
+    """Run a command in the present folder: elman itself in this process, where a start costs no seconds."""
+    words = shlex.split(command)
+    if words[0] == "elman" and not set(command) & set("|<>&;$*"):
+        cli.main(args=words[1:], prog_name="elman", standalone_mode=False)
+        return
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        env={**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stderr}"
 
 
 def run(block: Block, page: str, namespace: dict[str, Any]) -> None:
     """Run a block in the present folder."""
     if block.language in SHELL:
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script(block)],
-            env={**os.environ, "PATH": path},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        assert done.returncode == 0, f"{page}:{block.line}: exit code {done.returncode}\n{done.stderr}"
+        for command in commands(block):
+            run_command(command)
     elif block.language == "python" and block.text.startswith(">>> "):
         parser = doctest.DocTestParser()
         example = parser.get_doctest(block.text + "\n", namespace, page, page, block.line - 1)
@@ -111,7 +127,11 @@ def test_every_code_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.M
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.exempt is None:
-            run(block, str(page), namespace)
+            try:
+                run(block, str(page), namespace)
+            except Exception as error:
+                error.add_note(f"in the block at {page}:{block.line}")
+                raise
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -143,7 +163,7 @@ $ git clone
         Block("console", 11, "$ echo \\\n  one\none", None),
         Block("text", 16, "", None),
     ]
-    assert script(blocks(page)[2]) == "echo \\\n  one"
+    assert commands(blocks(page)[2]) == ["echo \\\n  one"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +192,7 @@ def test_what_fails_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     run(Block("python", 1, ">>> x\n3\n>>> y = 4", None), "page", namespace)
     run(Block("python", 1, "assert y == 4", None), "page", namespace)
-    with pytest.raises(AssertionError, match="page:5: exit code 7"):
+    with pytest.raises(AssertionError, match="exit 7: exit code 7"):
         run(Block("console", 5, "$ exit 7\n$ echo", None), "page", namespace)
     with pytest.raises(AssertionError, match=r"Expected:\s+4\s+Got:\s+3"):
         run(Block("python", 1, ">>> x\n4", None), "page", namespace)
