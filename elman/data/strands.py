@@ -17,12 +17,15 @@ WAVES = 8.0 * 2 ** np.arange(7)  # in bases; the sine and cosine of each say how
 INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
 
 
-def read_strands(path: str, *, labelled: bool = True, skip_bad: bool = False) -> tuple[list[Strand], int]:
-    """Read FASTA, or a table with columns `sequence` and `label`, whose suffix or first line tells it.
+def read_strands(
+    path: str, *, sequence: str = "sequence", label: str | None = "label", skip_bad: bool = False
+) -> tuple[list[Strand], int]:
+    """Read FASTA, or a table, whose suffix or first line tells it.
 
     Args:
         path: of the file.
-        labelled: whether labels are needed, and read.
+        sequence: column of the sequences in a table.
+        label: column of the labels; None where no labels are to be read, of FASTA neither.
         skip_bad: leave out bad records.
 
     Returns:
@@ -31,12 +34,12 @@ def read_strands(path: str, *, labelled: bool = True, skip_bad: bool = False) ->
     Raises DataError for all that `read_fasta` and `read_table` refuse, for a letter that is no base, and,
     where most labels are as long as their sequences, for one that is not.
     """
-    if is_fasta(path) or not is_table(path, "sequence"):
-        fasta = read_fasta(path, labelled=labelled, skip_bad=skip_bad)
+    if is_fasta(path) or not is_table(path, sequence):
+        fasta = read_fasta(path, labelled=label is not None, skip_bad=skip_bad)
         strands, skipped = list(fasta.strands), fasta.skipped
     else:
-        columns = ["sequence", "label"] if labelled else ["sequence"]
-        table = read_table(path, {name: name for name in columns}, skip_bad=skip_bad)
+        columns = {"sequence": sequence} if label is None else {"sequence": sequence, "label": label}
+        table = read_table(path, columns, skip_bad=skip_bad)
         strands, skipped = [_strand(row, path) for row in table.rows], table.skipped
     good = list(_good(strands, labels_bases(strands), skip_bad))
     if not good:

@@ -183,7 +183,7 @@ def _absent(place: str, name: str, head: Sequence[str], setting: str) -> DataErr
         meant = same or next(other for fold, other in folded.items() if quote(fold) in str(near))
         remedy = f"did you mean {quote(meant)}? say so with --{setting}"
     else:
-        remedy = f"name the column that it is with --{setting}, or name the columns in the first line"
+        remedy = f"name it so in the first line, or train with --{setting} COLUMN"
     return DataError(place, f"no column {quote(name)}", f"it among {', '.join(map(quote, head))}", remedy)
 
 

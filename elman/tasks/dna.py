@@ -13,6 +13,7 @@ labels.
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ WIDTH = 60  # letters of a line of FASTA
 class DNASettings(Settings):
     """Settings of the dna task."""
 
+    sequence: str = option("sequence", "column of the sequences in a table")
+    label: str = option("label", "column of the labels in a table")
     reverse_complement: bool = option(False, "train and answer on both strands")
     init: str | None = option(None, "run of a language model of bases, characters, to start from")
     hidden: int = option(100, "size of the hidden state, in each direction")
@@ -118,8 +121,13 @@ class DNA(Task):
     @classmethod
     def read(cls, path: str, settings: DNASettings, *, skip_bad: bool = False) -> Reading:
         """Read a FASTA file or a table."""
-        strands, skipped = read_strands(path, skip_bad=skip_bad)
+        strands, skipped = read_strands(
+            path, sequence=settings.sequence, label=settings.label, skip_bad=skip_bad
+        )
         facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
+        ids = Counter(strand.name for strand in strands if strand.name)
+        if several := sum(count > 1 for count in ids.values()):
+            facts.append(f"{counted(several, 'id')} under several labels")
         if labels_bases(strands):
             facts.append("a label for each base")
         if skipped:
@@ -173,11 +181,11 @@ class DNA(Task):
 
     def has_records(self, path: str) -> bool:
         """Tell FASTA, and a table with a column of sequences, from typed lines."""
-        return is_fasta(path) or is_table(path, "sequence")
+        return is_fasta(path) or is_table(path, self.settings.sequence)
 
     def questions(self, path: str) -> list[Strand]:
         """Read sequences, without their labels."""
-        return read_strands(path, labelled=False)[0]
+        return read_strands(path, sequence=self.settings.sequence, label=None)[0]
 
     def tell(self, example: Strand, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label with the probabilities of all; of each base, its label and that one's probability."""

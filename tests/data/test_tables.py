@@ -142,7 +142,7 @@ GOOD = "text,label\na,b\n"
             "a.tsv",
             "How good\tpos\nbad\tneg\n",
             "a.tsv:1: found no column 'text'\n  expected it among 'How good', 'pos'\n"
-            "  name the column that it is with --text, or name the columns in the first line",
+            "  name it so in the first line, or train with --text COLUMN",
         ),
         (
             "a.csv",
