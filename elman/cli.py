@@ -215,16 +215,13 @@ def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
 @click.option("--skip-bad", is_flag=True, help="leave out bad records and count them")
 def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
     """Score a run on a file."""
-    from elman.data.source import DataError
     from elman.run import Run
 
     trained = Run.load(run)
     reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
-    try:
-        trained.task.check(reading.examples)
-    except DataError as error:  # what training never showed can be scored nevertheless
-        click.echo(f"warning: {error}", err=True)
+    if doubt := trained.doubt(reading.examples):
+        click.echo(f"warning: {doubt}", err=True)
     judged = trained.judge(reading.examples)
     if as_json:
         _print_json(judged)

@@ -100,6 +100,14 @@ class Run:
         """Read a file of examples as the run's training file was read. Raises DataError."""
         return self.task.read(str(path), self.task.settings, skip_bad=skip_bad)
 
+    def doubt(self, examples: Sequence[Any]) -> str | None:
+        """Return what in these examples no model of this run can answer, if anything."""
+        try:
+            self.task.check(examples)
+        except DataError as error:
+            return str(error)
+        return None
+
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Answer questions as a user types them. Raises DataError for a text without anything in it."""
         questions = [self.task.question(text) for text in texts]

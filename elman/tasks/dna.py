@@ -32,13 +32,12 @@ from elman.data.source import DataError, counted
 from elman.data.strands import WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
 from elman.data.tables import is_table
 from elman.learning.baselines import train_classifier, windows
-from elman.learning.calibration import best_temperature
 from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
 from elman.learning.metrics import auroc, classification_scores, confusion, matthews
 from elman.nn.shapes import OneToOne
 from elman.samples import dna as samples
+from elman.tasks import labels
 from elman.tasks.bases import Reader
-from elman.tasks.labels import check_label, learn_labels
 from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Settings, Task, option
 
@@ -108,11 +107,11 @@ class DNA(Task):
     def __init__(
         self,
         settings: DNASettings,
-        labels: Sequence[str],
+        names: Sequence[str],
         per_base: bool,
         sizes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.settings, self.labels, self.per_base = settings, tuple(labels), per_base
+        self.settings, self.labels, self.per_base = settings, tuple(names), per_base
         self.sizes = sizes or {}
         self._pretrained: Pretrained | None = None  # none in a loaded task
         self.apart = 1 if per_base else APART
@@ -143,11 +142,11 @@ class DNA(Task):
     def learn(cls, train: Sequence[Strand], settings: DNASettings) -> "DNA":
         """Find out the labels, and whether each is a string as long as its sequence."""
         per_base = labels_bases(train)
-        labels, remarks = learn_labels(
+        names, remarks = labels.learn(
             (label for strand in train for label in _labels(strand, per_base)), train[0].file
         )
         language = Pretrained.load(settings.init, "character") if settings.init else None
-        task = cls(settings, labels, per_base, language.sizes if language else None)
+        task = cls(settings, names, per_base, language.sizes if language else None)
         task._pretrained = language
         task.remarks = (*remarks, language.describe(BASES, str.upper)) if language else remarks
         return task
@@ -165,7 +164,7 @@ class DNA(Task):
         """Raise DataError at a label that training never showed."""
         for strand in examples:
             for label in _labels(strand, self.per_base):
-                check_label(label, strand.place, self.labels)
+                labels.check(label, strand.place, self.labels)
 
     def key(self, example: Strand) -> Hashable:
         """Return the bases, in upper case, with T for U."""
@@ -194,17 +193,17 @@ class DNA(Task):
         if self.per_base:
             sure = [round(max(row), 4) for row in answer.probabilities]
             return {**told, "label": "".join(answer.labels), "probabilities": sure}
-        rows = zip(self.labels, answer.probabilities[0], strict=True)
-        probabilities = {label: round(probability, 4) for label, probability in rows}
-        label = answer.labels[0]
-        return {**told, "label": label, "probability": probabilities[label], "probabilities": probabilities}
+        return {
+            **told,
+            **labels.told(self.labels, labels.Verdict(answer.labels[0], answer.probabilities[0])),
+        }
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and its probability; of bases, their labels, below them."""
         name = f"{told['id']} " if "id" in told else ""
         if self.per_base:
             return f"{name}{told['sequence']}\n{' ' * len(name)}{told['label']}"
-        return f"{name}{told['label']} {told['probability']:.2f}"
+        return name + labels.show(told)
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write a record of FASTA, or, where the sequence has no id, a row of CSV."""
@@ -214,7 +213,7 @@ class DNA(Task):
             csv.writer(row, lineterminator="").writerow([bases, told["label"]])
             return row.getvalue()
         lines = [bases[start : start + WIDTH] for start in range(0, len(bases), WIDTH)]
-        sure = "" if self.per_base else f" probability={told['probability']:.4f}"
+        sure = "" if self.per_base else f" confidence={told['confidence']:.4f}"
         return "\n".join([f">{told['id']} label={told['label']}{sure}", *lines])
 
     def model(self) -> Reader:
@@ -288,17 +287,8 @@ class DNA(Task):
 
     def calibrate(self, model: Reader, examples: Sequence[Strand]) -> str:
         """Choose the temperature under which dev is most likely; say what it did."""
-        before = self.answers(model, examples)
-        scores = torch.tensor([row for answer in before for row in answer.probabilities]).log()
-        gold = torch.tensor([number for example in examples for number in self._numbers(example)])
-        model.temperature.fill_(best_temperature(scores, gold))
-        errors = (
-            self.metric(examples, answers)["calibration_error"]
-            for answers in (before, self.answers(model, examples))
-        )
-        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
-            *errors, model.temperature.item()
-        )
+        targets = torch.tensor([number for example in examples for number in self._numbers(example)])
+        return labels.calibrate(self, model, examples, targets, lambda answer: answer.probabilities)
 
     def metric(self, examples: Sequence[Strand], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels, of sequences or of bases."""

@@ -1,15 +1,24 @@
-"""What the tasks share that answer with a label: which there are, and an error at any other."""
+"""What the tasks share that answer with a label: which there are, how sure an answer is, and its score.
 
-from collections.abc import Iterable, Sequence
+Letters: B examples, K labels.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.learning.calibration import best_temperature
+from elman.learning.metrics import classification_scores
+from elman.tasks.task import Task
 
 _SHOWN = 10  # labels in a message
 
 
-def learn_labels(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]:
+def learn(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]:
     """Return the distinct labels of a training file in alphabetical order, and remarks on the rare ones.
 
     Raises DataError where there is but one.
@@ -27,7 +36,7 @@ def learn_labels(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str
     return names.tolist(), remarks
 
 
-def check_label(label: str, place: str, known: Sequence[str]) -> None:
+def check(label: str, place: str, known: Sequence[str]) -> None:
     """Raise DataError for a label that is not among the `known`, those of the training file."""
     if label not in known:
         raise DataError(
@@ -36,6 +45,71 @@ def check_label(label: str, place: str, known: Sequence[str]) -> None:
             f"one of {_shown(known)}",
             did_you_mean(label, list(known)) or "train on a file that has it",
         )
+
+
+class Verdict(NamedTuple):
+    """An answer: the label, and the probability of each label, in their order."""
+
+    label: str
+    probabilities: tuple[float, ...]
+
+
+def verdicts(labels: Sequence[str], probabilities: Tensor | np.ndarray) -> list[Verdict]:
+    """Return the most probable of the labels in each row of probabilities [B, K]."""
+    best: list[int] = probabilities.argmax(1).tolist()
+    rows: list[list[float]] = probabilities.tolist()
+    return [Verdict(labels[number], tuple(row)) for number, row in zip(best, rows, strict=True)]
+
+
+def told(labels: Sequence[str], verdict: Verdict) -> dict[str, Any]:
+    """Say the label, how probable it is, and the probability of each."""
+    rows = zip(labels, verdict.probabilities, strict=True)
+    probabilities = {label: round(probability, 4) for label, probability in rows}
+    return {
+        "label": verdict.label,
+        "confidence": probabilities[verdict.label],
+        "probabilities": probabilities,
+    }
+
+
+def show(told: Mapping[str, Any]) -> str:
+    """Say the label and how probable it is in a few characters."""
+    return f"{told['label']} {told['confidence']:.2f}"
+
+
+def scores(gold: Sequence[str], answers: Sequence[Verdict], labels: Sequence[str]) -> dict[str, Any]:
+    """Score labels and their probabilities; see `classification_scores`."""
+    rows = [answer.probabilities for answer in answers]
+    return classification_scores(gold, [answer.label for answer in answers], labels, rows)
+
+
+def calibrate(
+    task: Task,
+    model: Any,
+    examples: Sequence[Any],
+    targets: Tensor,
+    rows: Callable[[Any], Sequence[Sequence[float]]] = lambda answer: [answer.probabilities],
+) -> str:
+    """Choose the temperature of a model under which the answers to dev are most likely; say what it did.
+
+    Args:
+        task: whose metric has a "calibration_error".
+        model: divides its scores by its `temperature`, which is 1.
+        examples: of dev.
+        targets: numbers of their labels, as many as there are rows.
+        rows: takes an answer and returns the probabilities of all labels, once or more often.
+    """
+    before = task.answers(model, examples)
+    # A probability may have been too small for a float; its logarithm must not be infinite.
+    probabilities = torch.tensor([row for answer in before for row in rows(answer)], dtype=torch.float64)
+    model.temperature.fill_(best_temperature(probabilities.clamp(min=1e-300).log(), targets))
+    errors = (
+        task.metric(examples, answers)["calibration_error"]
+        for answers in (before, task.answers(model, examples))
+    )
+    return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
+        *errors, model.temperature.item()
+    )
 
 
 def _shown(labels: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,12 +22,12 @@ from elman.data.tables import is_table, read_table
 from elman.data.units import UNITS, Units
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import NGramRegression, train_classifier
-from elman.learning.calibration import best_temperature
-from elman.learning.metrics import classification_scores, confusion
+from elman.learning.metrics import confusion
 from elman.nn.evidence import SPELLINGS, WORDS, Evidence, Pattern
 from elman.nn.shapes import OneToOne
 from elman.samples import sentiment as samples
-from elman.tasks.labels import check_label, learn_labels
+from elman.tasks import labels
+from elman.tasks.labels import Verdict
 from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Settings, Task, option
 from elman.tasks.texts import Batch, Classifier
@@ -64,13 +64,6 @@ class Text:
     place: str
 
 
-class Verdict(NamedTuple):
-    """The answer to a text: its label, and the probability of each label, in their order."""
-
-    label: str
-    probabilities: tuple[float, ...]
-
-
 class Sentiment(Task):
     """The dictionary and the labels of one training file, and the evidence that its n-grams gave for them."""
 
@@ -87,13 +80,13 @@ class Sentiment(Task):
         settings: SentimentSettings,
         units: Units,
         characters: Vocabulary,
-        labels: Mapping[str, int],
+        counts: Mapping[str, int],
         sizes: Mapping[str, Any],
         ngrams: Sequence[Sequence[int]] = (),
     ) -> None:
         self.settings, self.units, self.characters = settings, units, characters
         self.ngrams = ngrams  # how many there are of each pattern: of units, and of characters
-        self.counts, self.labels = dict(labels), tuple(labels)
+        self.counts, self.labels = dict(counts), tuple(counts)  # of each label, and these
         self._number_of_label = {label: number for number, label in enumerate(self.labels)}
         self._seen: Counter[int] = Counter()  # units of the training file; empty in a loaded task
         self._evidence: list[Evidence] = []  # that it gave; none in a loaded task
@@ -105,8 +98,8 @@ class Sentiment(Task):
         """Read a table of texts and labels."""
         table = read_table(path, {"text": settings.text, "label": settings.label}, skip_bad=skip_bad)
         texts = [Text(row["text"], row["label"], row.place) for row in table.rows]
-        labels = len({text.label for text in texts})
-        return Reading(path, texts, f"{table.describe()}; {counted(labels, 'label')}")
+        distinct = len({text.label for text in texts})
+        return Reading(path, texts, f"{table.describe()}; {counted(distinct, 'label')}")
 
     @classmethod
     def sample(cls, folder: Path) -> list[Path]:
@@ -117,7 +110,7 @@ class Sentiment(Task):
     def learn(cls, train: Sequence[Text], settings: SentimentSettings) -> "Sentiment":
         """Make the dictionary, and count which n-grams come with which label."""
         given = [example.label or "" for example in train]
-        labels, remarks = learn_labels(given, train[0].place.rpartition(":")[0])
+        names, remarks = labels.learn(given, train[0].place.rpartition(":")[0])
         counts = Counter(given)
         texts = [example.text for example in train]
         pretrained = Pretrained.load(settings.init) if settings.init else None
@@ -129,7 +122,7 @@ class Sentiment(Task):
             units = Units.of(texts, settings.unit, largest=largest)  # type: ignore[arg-type]
             sizes = {"size": SIZE}
         characters = Vocabulary.of(character for text in texts for character in text.lower())
-        task = cls(settings, units, characters, {label: counts[label] for label in labels}, sizes)
+        task = cls(settings, units, characters, {name: counts[name] for name in names}, sizes)
         task._pretrained, task.remarks = pretrained, remarks
         if pretrained:
             task.remarks += (pretrained.describe(units.symbols),)
@@ -165,7 +158,7 @@ class Sentiment(Task):
     def check(self, examples: Sequence[Text]) -> None:
         """Raise DataError at a label that training never showed."""
         for example in examples:
-            check_label(example.label or "", example.place, self.labels)
+            labels.check(example.label or "", example.place, self.labels)
 
     def key(self, example: Text) -> str:
         """Return its text."""
@@ -188,27 +181,20 @@ class Sentiment(Task):
 
     def tell(self, example: Text, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label, and the probability of each."""
-        rows = zip(self.labels, answer.probabilities, strict=True)
-        probabilities = {label: round(probability, 4) for label, probability in rows}
-        return {
-            "text": example.text if text is None else text,
-            "label": answer.label,
-            "probability": probabilities[answer.label],
-            "probabilities": probabilities,
-        }
+        return {"text": example.text if text is None else text, **labels.told(self.labels, answer)}
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and its probability."""
-        return f"{told['label']} {told['probability']:.2f}"
+        return labels.show(told)
 
     def heading(self) -> str:
         """Name the columns of a record."""
-        return f"{self.settings.text}\t{self.settings.label}\tprobability"
+        return f"{self.settings.text}\t{self.settings.label}\tconfidence"
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write a row of TSV, in which a tab or a line end of the text is a space."""
         text, label = (" ".join(told[name].split()) for name in ("text", "label"))
-        return f"{text}\t{label}\t{told['probability']:.4f}"
+        return f"{text}\t{label}\t{told['confidence']:.4f}"
 
     def model(self) -> Classifier:
         """Return a new network."""
@@ -279,36 +265,15 @@ class Sentiment(Task):
 
     def answer(self, model: Classifier, batch: Batch) -> list[Verdict]:
         """Return the most probable label of each text, with the probabilities of all."""
-        return self._verdicts((model(batch).double() / model.temperature).softmax(1).numpy())
-
-    def _verdicts(self, probabilities: np.ndarray) -> list[Verdict]:
-        best = probabilities.argmax(1)
-        return [
-            Verdict(self.labels[number], tuple(row))
-            for number, row in zip(best.tolist(), probabilities.tolist(), strict=True)
-        ]
+        return labels.verdicts(self.labels, (model(batch).double() / model.temperature).softmax(1))
 
     def calibrate(self, model: Classifier, examples: Sequence[Text]) -> str:
         """Choose the temperature under which dev is most likely; say what it did."""
-        before = self.answers(model, examples)
-        scores = torch.tensor([answer.probabilities for answer in before], dtype=torch.float64).log()
-        model.temperature.fill_(best_temperature(scores, self._targets(examples)))
-        errors = (
-            self.metric(examples, answers)["calibration_error"]
-            for answers in (before, self.answers(model, examples))
-        )
-        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
-            *errors, model.temperature.item()
-        )
+        return labels.calibrate(self, model, examples, self._targets(examples))
 
     def metric(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels and their probabilities."""
-        return classification_scores(
-            [example.label or "" for example in examples],
-            [answer.label for answer in answers],
-            self.labels,
-            [answer.probabilities for answer in answers],
-        )
+        return labels.scores([example.label or "" for example in examples], answers, self.labels)
 
     def confusion(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
@@ -327,14 +292,16 @@ class Sentiment(Task):
         train_classifier(standard, self._beginnings(train), self._targets(train))
 
         def majority(examples: Sequence[Text]) -> list[Verdict]:
-            return self._verdicts(np.tile(shares, (len(examples), 1)))
+            return labels.verdicts(self.labels, np.tile(shares, (len(examples), 1)))
 
         def ngram_regression(examples: Sequence[Text]) -> list[Verdict]:
-            return self._verdicts(regression([self.units.split(example.text) for example in examples]))
+            split = [self.units.split(example.text) for example in examples]
+            return labels.verdicts(self.labels, regression(split))
 
         def standard_network(examples: Sequence[Text]) -> list[Verdict]:
             with torch.no_grad():
-                return self._verdicts(standard(self._beginnings(examples)).double().softmax(1).numpy())
+                scores = standard(self._beginnings(examples)).double()
+            return labels.verdicts(self.labels, scores.softmax(1))
 
         return {
             "majority": majority,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +28,12 @@ from elman.data.series import Scale, Series, SeriesFile, Wanted, hold, numbered
 from elman.data.series_formats import answers_beside, format_of, read_series
 from elman.data.source import DataError, read_lines
 from elman.learning.baselines import first_steps, train_classifier, train_linear
-from elman.learning.calibration import best_temperature
-from elman.learning.metrics import classification_scores, confusion, regression_scores
+from elman.learning.metrics import confusion, regression_scores
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne
 from elman.samples import series as samples
-from elman.tasks.labels import check_label, learn_labels
+from elman.tasks import labels
+from elman.tasks.labels import Verdict
 from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
 
 WINDOW_HIDDEN = 100  # of the standard network
@@ -62,13 +62,6 @@ class SeriesSettings(Settings):
         """What to read of a file."""
         channels = tuple(name.strip() for name in self.channels.split(",")) if self.channels else None
         return Wanted(self.target or self.label, self.target is not None, self.series, channels)
-
-
-class Verdict(NamedTuple):
-    """The answer to a series: its label, and the probability of each label, in their order."""
-
-    label: str
-    probabilities: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -128,13 +121,13 @@ class SeriesTask(Task):
         settings: SeriesSettings,
         channels: Sequence[str],
         scale: Scale,
-        labels: Sequence[str],
+        names: Sequence[str],
         target: Scale | None,
         *,
         marked: bool,
     ) -> None:
         self.settings, self.channels, self.scale = settings, tuple(channels), scale
-        self.labels, self.target, self.marked = tuple(labels), target, marked
+        self.labels, self.target, self.marked = tuple(names), target, marked
         if target:
             self.metric_name, self.better = "rmse", "lower"
 
@@ -158,15 +151,15 @@ class SeriesTask(Task):
     def learn(cls, train: Sequence[Series], settings: SeriesSettings) -> "SeriesTask":
         """Measure the channels, and see whether any value is missing."""
         rows = np.concatenate([series.values for series in train])
-        labels: list[str] = []
+        names: list[str] = []
         remarks: tuple[str, ...] = ()
         target = None
         if settings.target is None:
-            labels, remarks = learn_labels((str(series.answer) for series in train), train[0].place)
+            names, remarks = labels.learn((str(series.answer) for series in train), train[0].place)
         else:
             target = Scale.of(np.array([[series.number] for series in train]))
         marked = bool(np.isnan(rows).any())
-        task = cls(settings, train[0].channels, Scale.of(rows), labels, target, marked=marked)
+        task = cls(settings, train[0].channels, Scale.of(rows), names, target, marked=marked)
         task.remarks = remarks
         if settings.missing == "mark" and not marked:
             task.remarks += ("no value is missing in the training file: where one is, the last one is held",)
@@ -190,7 +183,7 @@ class SeriesTask(Task):
         for series in examples:
             data.check_channels(series, self.channels)
             if self.labels:
-                check_label(str(series.answer), series.place, self.labels)
+                labels.check(str(series.answer), series.place, self.labels)
 
     def key(self, example: Series) -> Hashable:
         """Return what tells its values from others."""
@@ -234,14 +227,11 @@ class SeriesTask(Task):
         told: dict[str, Any] = {"series": example.name if text is None else text}
         if not isinstance(answer, Verdict):
             return {**told, "value": answer}
-        rounded = (round(p, 4) for p in answer.probabilities)
-        probabilities = dict(zip(self.labels, rounded, strict=True))
-        told |= {"label": answer.label, "confidence": probabilities[answer.label]}
-        return {**told, "probabilities": probabilities}
+        return {**told, **labels.told(self.labels, answer)}
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and its probability, or the number."""
-        return f"{told['value']:.6g}" if "value" in told else f"{told['label']} {told['confidence']:.2f}"
+        return f"{told['value']:.6g}" if "value" in told else labels.show(told)
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write the name of the series, a comma, and the answer."""
@@ -303,18 +293,14 @@ class SeriesTask(Task):
         """Turn scores [B, K] into labels with probabilities, or into numbers."""
         if self.target:
             return (scores[:, 0].double() * self.target.deviation[0] + self.target.mean[0]).tolist()
-        rows = (scores.double() / temperature).softmax(1).tolist()
-        best = scores.argmax(1).tolist()
-        return [Verdict(self.labels[i], tuple(row)) for i, row in zip(best, rows, strict=True)]
+        return labels.verdicts(self.labels, (scores.double() / temperature).softmax(1))
 
     def calibrate(self, model: Reader, examples: Sequence[Series]) -> str | None:
         """Choose the temperature under which the labels of dev are most likely."""
         targets = self.batch(examples, answers=True).targets
         if self.target or targets is None:
             return None
-        scores = torch.tensor([answer.probabilities for answer in self.answers(model, examples)]).log()
-        model.temperature.fill_(best_temperature(scores, targets))
-        return f"temperature {model.temperature.item():.2f}, under which dev is most likely"
+        return labels.calibrate(self, model, examples, targets)
 
     def score(self, model: Reader, examples: Sequence[Series]) -> float:
         """Return the metric's value; of equal ones, the one with less log loss is a little better."""
@@ -325,12 +311,7 @@ class SeriesTask(Task):
         """Score labels by accuracy, numbers by the root of their mean squared error."""
         if self.target:
             return regression_scores([example.number for example in examples], answers)
-        return classification_scores(
-            [str(example.answer) for example in examples],
-            [answer.label for answer in answers],
-            self.labels,
-            [answer.probabilities for answer in answers],
-        )
+        return labels.scores([str(example.answer) for example in examples], answers, self.labels)
 
     def confusion(
         self, examples: Sequence[Series], answers: Sequence[Any]

@@ -8,7 +8,7 @@ Letters: F features of a frame, B recordings, K labels.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,22 +18,15 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.frames import LEAST_DEVIATION, spread
 from elman.data.recordings import Recording
-from elman.data.source import DataError, did_you_mean, quote
 from elman.learning.baselines import train_classifier, train_linear
-from elman.learning.calibration import best_temperature
-from elman.learning.metrics import confusion, label_scores
+from elman.learning.metrics import confusion
 from elman.nn.shapes import ManyToOne
 from elman.samples import speech as samples
+from elman.tasks import labels
 from elman.tasks.hearing import Batch, Hearing, Listener
+from elman.tasks.labels import Verdict
 
 FIXED_STEPS, FIXED_HIDDEN, FIXED_EPOCHS = 10, 100, 30  # of the standard network
-
-
-class Word(NamedTuple):
-    """The answer to a recording of one word: which, and the probability of each label, in their order."""
-
-    label: str
-    probabilities: tuple[float, ...]
 
 
 class WordListener(nn.Module):
@@ -85,22 +78,16 @@ class SpokenWords(Hearing):
         """Raise DataError, besides, at a label that training never showed."""
         super().check(examples)
         for one in examples:
-            if one.answer is not None and one.answer not in self.symbols:
-                raise DataError(
-                    one.place,
-                    f"the label {quote(one.answer)}, never seen in training",
-                    f"one of {', '.join(map(quote, self.symbols))}",
-                    did_you_mean(one.answer, list(self.symbols)) or "train on a file that has it",
-                )
+            if one.answer is not None:
+                labels.check(one.answer, one.place, self.symbols)
 
-    def said(self, answer: Word) -> dict[str, Any]:
+    def said(self, answer: Verdict) -> dict[str, Any]:
         """Say the label and how sure it is."""
-        sure = {label: round(p, 4) for label, p in zip(self.symbols, answer.probabilities, strict=True)}
-        return {"label": answer.label, "confidence": sure[answer.label], "probabilities": sure}
+        return labels.told(self.symbols, answer)
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the label and how sure it is."""
-        return f"{told['label']} {told['confidence']:.2f}"
+        return labels.show(told)
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write a row of a manifest: path and label."""
@@ -114,35 +101,36 @@ class SpokenWords(Hearing):
         """Return the mean cross-entropy."""
         return F.cross_entropy(model(batch.steps), torch.tensor(batch.answers)[:, 0])
 
-    def answer(self, model: WordListener, batch: Batch) -> list[Word]:
+    def answer(self, model: WordListener, batch: Batch) -> list[Verdict]:
         """Return the label of each recording, with all probabilities."""
         return self._words(model(batch.steps).double() / model.temperature)
 
-    def _words(self, scores: Tensor) -> list[Word]:
-        probabilities = scores.softmax(1)
-        return [Word(self.symbols[int(np.argmax(row))], tuple(row)) for row in probabilities.tolist()]
+    def _words(self, scores: Tensor) -> list[Verdict]:
+        return labels.verdicts(self.symbols, scores.softmax(1))
 
-    def calibrate(self, model: WordListener, examples: Sequence[Recording]) -> None:
-        """Choose the temperature under which dev is most likely."""
-        with torch.no_grad():
-            scores = torch.cat([model(self.batch([one]).steps) for one in examples])
-        targets = torch.tensor([self._number[one.answer or ""] for one in examples])
-        model.temperature.fill_(best_temperature(scores, targets))
+    def calibrate(self, model: WordListener, examples: Sequence[Recording]) -> str:
+        """Choose the temperature under which dev is most likely; say what it did."""
+        return labels.calibrate(self, model, examples, self._targets(examples))
 
-    def metric(self, examples: Sequence[Recording], answers: Sequence[Word]) -> dict[str, Any]:
+    def _targets(self, examples: Sequence[Recording]) -> Tensor:
+        return torch.tensor([self._number[one.answer or ""] for one in examples])
+
+    def metric(self, examples: Sequence[Recording], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels: accuracy, macro F1."""
-        return label_scores([one.answer or "" for one in examples], [answer.label for answer in answers])
+        return labels.scores([one.answer or "" for one in examples], answers, self.symbols)
 
     def confusion(
-        self, examples: Sequence[Recording], answers: Sequence[Word]
+        self, examples: Sequence[Recording], answers: Sequence[Verdict]
     ) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
         gold, given = [one.answer or "" for one in examples], [answer.label for answer in answers]
         return confusion(gold, given, self.symbols)
 
-    def baselines(self, train: Sequence[Recording]) -> dict[str, Callable[[Sequence[Recording]], list[Word]]]:
+    def baselines(
+        self, train: Sequence[Recording]
+    ) -> dict[str, Callable[[Sequence[Recording]], list[Verdict]]]:
         """Train three that know no order: no sound at all, averages over time, a fixed number of steps."""
-        targets = torch.tensor([self._number[one.answer or ""] for one in train])
+        targets = self._targets(train)
         counts = torch.bincount(targets, minlength=len(self.symbols))
 
         def averages(examples: Sequence[Recording]) -> np.ndarray:  # [B, F]
@@ -163,7 +151,7 @@ class SpokenWords(Hearing):
         )
         train_classifier(standard, fixed_steps(train), targets, epochs=FIXED_EPOCHS, batch=50)
 
-        def standard_network(examples: Sequence[Recording]) -> list[Word]:
+        def standard_network(examples: Sequence[Recording]) -> list[Verdict]:
             with torch.no_grad():
                 return self._words(standard(fixed_steps(examples)))
 

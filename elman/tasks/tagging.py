@@ -28,7 +28,7 @@ from elman.data.vocabulary import UNKNOWN
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, label_scores
 from elman.samples import tagging as samples
-from elman.tasks.labels import check_label, learn_labels
+from elman.tasks import labels
 from elman.tasks.task import Reading, option
 from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask, normal
 
@@ -116,7 +116,7 @@ class Tagging(WordTask):
     @classmethod
     def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
         """Return the labels, and a warning of those seen once. Raises DataError where there is one alone."""
-        return learn_labels(_flat(train), train[0].file)
+        return labels.learn(_flat(train), train[0].file)
 
     @classmethod
     def tags_of(cls, labels: Sequence[str]) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class Tagging(WordTask):
         for sentence in examples:
             for index, label in enumerate(sentence.tags or ()):
                 if label in unseen:
-                    check_label(label, sentence.place_of(index), self.labels)
+                    labels.check(label, sentence.place_of(index), self.labels)
 
     def has_records(self, path: str) -> bool:
         """Tell columns by a tab, by known labels in their column, or by one token a row (not in a .txt)."""

@@ -59,7 +59,7 @@ class TranslationSettings(Settings):
     batch_steps: int = option(
         700, "subwords of the source in a batch, at most; fewer where the file is small"
     )
-    learning_rate: float = option(0.003, "largest learning rate of AdamW")
+    learning_rate: float = option(0.002, "largest learning rate of AdamW")
 
     def files(self) -> dict[str, Path]:
         """Return the language model, if any."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,11 +24,12 @@ from elman.data.manifest import Clip, is_manifest, read_manifest
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
 from elman.learning.baselines import train_classifier, train_linear
-from elman.learning.calibration import best_temperature
-from elman.learning.metrics import classification_scores, confusion
+from elman.learning.metrics import confusion
 from elman.nn.layers import LAYERS
 from elman.nn.watcher import FEATURES, Watcher
 from elman.samples import video as samples
+from elman.tasks import labels
+from elman.tasks.labels import Verdict
 from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
 
 COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
@@ -58,13 +59,6 @@ class Film:
     clip: Clip
 
 
-class Verdict(NamedTuple):
-    """The answer to a clip: its label, and the probability of each label, in their order."""
-
-    label: str
-    probabilities: tuple[float, ...]
-
-
 @dataclass(frozen=True)
 class Batch:
     """Clips, packed."""
@@ -91,8 +85,8 @@ class Video(Task):
     fewest = 8
     settings_type = VideoSettings
 
-    def __init__(self, settings: VideoSettings, labels: Sequence[str]) -> None:
-        self.settings, self.labels = settings, tuple(labels)
+    def __init__(self, settings: VideoSettings, names: Sequence[str]) -> None:
+        self.settings, self.labels = settings, tuple(names)
 
     @classmethod
     def read(cls, path: str, settings: VideoSettings, *, skip_bad: bool = False) -> Reading:
@@ -147,12 +141,10 @@ class Video(Task):
     @classmethod
     def learn(cls, train: Sequence[Film], settings: VideoSettings) -> "Video":
         """List the labels."""
-        labels = sorted({str(film.label) for film in train})
-        if len(labels) < 2:
-            raise DataError(
-                train[0].clip.place, f"the label {quote(labels[0])} only", "two labels or more", "add clips"
-            )
-        return cls(settings, labels)
+        names, remarks = labels.learn((str(film.label) for film in train), train[0].clip.place)
+        task = cls(settings, names)
+        task.remarks = remarks
+        return task
 
     def facts(self) -> dict[str, Any]:
         """Return the labels."""
@@ -166,13 +158,7 @@ class Video(Task):
     def check(self, examples: Sequence[Film]) -> None:
         """Raise DataError at the first label that training never showed."""
         for film in examples:
-            if film.label not in self.labels:
-                raise DataError(
-                    film.clip.place,
-                    f"the label {quote(str(film.label))}, never seen in training",
-                    f"one of {', '.join(map(quote, self.labels))}",
-                    did_you_mean(str(film.label), list(self.labels)) or "train on a file that has it",
-                )
+            labels.check(str(film.label), film.clip.place, self.labels)
 
     def key(self, example: Film) -> Hashable:
         """Return its frames."""
@@ -202,17 +188,11 @@ class Video(Task):
 
     def tell(self, example: Film, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the clip's path, its label and the probability of each label."""
-        rounded = [round(p, 4) for p in answer.probabilities]
-        return {
-            "path": text or example.clip.columns["path"],
-            "label": answer.label,
-            "confidence": rounded[self.labels.index(answer.label)],
-            "probabilities": dict(zip(self.labels, rounded, strict=True)),
-        }
+        return {"path": text or example.clip.columns["path"], **labels.told(self.labels, answer)}
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say path, label and confidence."""
-        return f"{told['path']}  {told['label']} {told['confidence']:.2f}"
+        return f"{told['path']}  {labels.show(told)}"
 
     def record(self, told: Mapping[str, Any]) -> str:
         """Write a row of a manifest."""
@@ -239,10 +219,15 @@ class Video(Task):
         start = np.cumsum([0, *(len(film.frames) for film in examples)])[:-1]
         frames = torch.from_numpy(np.concatenate([film.frames for film in examples]))
         packed = pack([np.arange(s, s + len(f.frames)) for s, f in zip(start, examples, strict=True)])
-        labels = torch.tensor([self.labels.index(str(film.label)) for film in examples]) if answers else None
+        places = [film.clip.place for film in examples]
         return Batch(
-            PackedSequence(frames[packed.data], *packed[1:]), labels, [f.clip.place for f in examples]
+            PackedSequence(frames[packed.data], *packed[1:]),
+            self._targets(examples) if answers else None,
+            places,
         )
+
+    def _targets(self, examples: Sequence[Film]) -> Tensor:
+        return torch.tensor([self.labels.index(str(film.label)) for film in examples])
 
     def loss(self, model: Watcher, batch: Batch) -> Tensor:
         """Return the mean cross-entropy."""
@@ -254,23 +239,16 @@ class Video(Task):
         return self._verdicts(model(batch.frames) / model.temperature)
 
     def _verdicts(self, scores: Tensor) -> list[Verdict]:
-        rows, best = scores.double().softmax(1).tolist(), scores.argmax(1).tolist()
-        return [Verdict(self.labels[i], tuple(row)) for i, row in zip(best, rows, strict=True)]
+        return labels.verdicts(self.labels, scores.double().softmax(1))
 
-    def calibrate(self, model: Watcher, examples: Sequence[Film]) -> None:
-        """Choose the temperature under which dev is most likely."""
-        with torch.no_grad():
-            batches = [self.batch([film], answers=True) for film in examples]
-            scores = torch.cat([model(batch.frames) for batch in batches])
-        labels = torch.cat([batch.labels for batch in batches if batch.labels is not None])
-        model.temperature.fill_(best_temperature(scores, labels))
+    def calibrate(self, model: Watcher, examples: Sequence[Film]) -> str:
+        """Choose the temperature under which dev is most likely; say what it did."""
+        return labels.calibrate(self, model, examples, self._targets(examples))
 
     def metric(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> dict[str, Any]:
         """Score labels by accuracy."""
         gold = [str(film.label) for film in examples]
-        return classification_scores(
-            gold, [a.label for a in answers], self.labels, [a.probabilities for a in answers]
-        )
+        return labels.scores(gold, answers, self.labels)
 
     def confusion(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
@@ -279,13 +257,13 @@ class Video(Task):
 
     def baselines(self, train: Sequence[Film]) -> dict[str, Callable[[Sequence[Film]], list[Verdict]]]:
         """Train three: no input at all, the average frame and change, a fixed number of coarse frames."""
-        labels = [self.labels.index(str(film.label)) for film in train]
-        shares = np.bincount(labels, minlength=len(self.labels)) / len(labels)
+        targets = self._targets(train)
+        shares = targets.bincount(minlength=len(self.labels)).double() / len(targets)
 
         def majority(examples: Sequence[Film]) -> list[Verdict]:
-            return [Verdict(self.labels[int(shares.argmax())], tuple(shares.tolist()))] * len(examples)
+            return labels.verdicts(self.labels, shares.expand(len(examples), -1))
 
-        linear = train_linear(np.stack([_average(film) for film in train]), torch.tensor(labels))
+        linear = train_linear(np.stack([_average(film) for film in train]), targets)
 
         def averages(examples: Sequence[Film]) -> list[Verdict]:
             return self._verdicts(linear(np.stack([_average(film) for film in examples])))
@@ -294,7 +272,7 @@ class Video(Task):
             nn.Linear(FEW * COARSE * COARSE, 64), nn.Tanh(), nn.Linear(64, len(self.labels))
         )
         few = torch.stack([_few(film) for film in train])
-        train_classifier(standard, few, torch.tensor(labels), epochs=60, batch=16, learning_rate=0.001)
+        train_classifier(standard, few, targets, epochs=60, batch=16, learning_rate=0.001)
 
         def standard_network(examples: Sequence[Film]) -> list[Verdict]:
             with torch.no_grad():
@@ -333,8 +311,7 @@ class _Watching:
             scores, self._state = self._model.step(frame, before, self._state)
             self._before = frame
             verdict = self._task._verdicts(scores / self._model.temperature)[0]
-        probabilities = dict(zip(self._task.labels, verdict.probabilities, strict=True))
-        return {"label": verdict.label, "probabilities": probabilities}
+        return labels.told(self._task.labels, verdict)
 
 
 def _film(clip: Clip, label: str | None) -> Film:

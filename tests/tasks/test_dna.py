@@ -184,11 +184,11 @@ def test_answers_are_told_shown_and_written() -> None:
         "id": "gene",
         "sequence": "ACGT" * 20,
         "label": "on",
-        "probability": 0.75,
+        "confidence": 0.75,
         "probabilities": {"off": 0.25, "on": 0.75},
     }
     assert task.show(told) == "gene on 0.75"
-    assert task.record(told) == f">gene label=on probability=0.7500\n{'ACGT' * 15}\n{'ACGT' * 5}"
+    assert task.record(told) == f">gene label=on confidence=0.7500\n{'ACGT' * 15}\n{'ACGT' * 5}"
     told = task.tell(strand("ACGT"), verdict, " ac gt")
     assert told["sequence"] == " ac gt"
     assert task.show(told) == "on 0.75"

@@ -181,12 +181,12 @@ def test_what_is_told() -> None:
     assert told == {
         "text": "good film",
         "label": "neg",
-        "probability": 0.8,
+        "confidence": 0.8,
         "probabilities": {"mixed": 0.1235, "neg": 0.8, "pos": 0.0765},
     }
     assert task.tell(TRAIN[0], Verdict("neg", (0, 1, 0)), " Good film")["text"] == " Good film"
     assert task.show(told) == "neg 0.80"
-    assert task.heading() == "review\tstars\tprobability"
+    assert task.heading() == "review\tstars\tconfidence"
     assert task.record({**told, "text": "two\nlines\tand a tab"}) == "two lines and a tab\tneg\t0.8000"
 
 

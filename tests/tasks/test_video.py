@@ -83,9 +83,9 @@ def test_it_streams_what_it_says_of_the_whole(folder: Path, tmp_path: Path) -> N
         told = [stream.step(frame) for frame in film.frames]
     (answer,) = run.answers([film])
     assert told[-1]["label"] == answer.label
-    assert list(told[-1]["probabilities"].values()) == pytest.approx(answer.probabilities, abs=1e-6)
+    assert list(told[-1]["probabilities"].values()) == pytest.approx(answer.probabilities, abs=1e-4)
     (half,) = run.answers([Film(film.frames[:7], None, film.clip)])
-    assert list(told[6]["probabilities"].values()) == pytest.approx(half.probabilities, abs=1e-6)
+    assert list(told[6]["probabilities"].values()) == pytest.approx(half.probabilities, abs=1e-4)
     with run.stream() as stream, pytest.raises(ValueError, match=r"a frame must be \[64, 64, 3\] bytes, got"):
         stream.step(np.zeros((SIDE, SIDE), np.uint8))
 
@@ -142,7 +142,7 @@ def test_a_clip_that_was_cut_off_is_told_with_its_row(folder: Path, tmp_path: Pa
 
 def test_one_label_alone_cannot_be_learned(folder: Path) -> None:
     some = [film for film in films(folder) if film.label == "rising"]
-    with pytest.raises(DataError, match="found the label 'rising' only\n  expected two labels or more"):
+    with pytest.raises(DataError, match="found one label only: 'rising'\n  expected at least two"):
         Video.learn(some, VideoSettings())
 
 
