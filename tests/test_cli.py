@@ -18,6 +18,7 @@ import pytest
 
 from elman.cli import main
 from elman.data.columns import read_columns
+from elman.run import Run
 from elman.tasks import TASKS
 
 Files = dict[str, Path]
@@ -202,6 +203,15 @@ def test_evaluate(elman: Call, trained: Path, files: Files) -> None:
         assert re.search(rf"^{kind}\s+{figures['f1']:.4f}\s", told.out, re.MULTILINE)
     assert expected["signature"] in told.out
     assert "\x1b" not in told.out + told.err
+
+
+def test_evaluate_warns_of_what_training_never_showed(
+    elman: Call, trained: Path, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "warning" not in elman("evaluate", trained, files["test"]).err
+    monkeypatch.setattr(Run, "doubt", lambda *_: "file:3: found a label")
+    told = elman("evaluate", trained, files["test"])
+    assert (told.code, told.err.splitlines()[-1]) == (0, "warning: file:3: found a label")
 
 
 def test_evaluate_skips_what_is_bad_when_told_to(

@@ -307,3 +307,30 @@ def test_records_are_told_from_typed_lines(tmp_path: Path) -> None:
         assert task.has_records(str(path)) == records
         if records:
             assert [one.bases for one in task.questions(str(path))] == ["ACGT"]
+
+
+def test_a_table_may_name_its_columns_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "genes.csv"
+    path.write_text("gene,kind,note\nACGT,on,x\nGGCC,off,y\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column 'sequence'(.|\n)*train with --sequence COLUMN"):
+        DNA.read(str(path), DNASettings())
+    settings = DNASettings(sequence="gene", label="kind")
+    read = DNA.read(str(path), settings).examples
+    assert [(one.bases, one.label) for one in read] == [("ACGT", "on"), ("GGCC", "off")]
+    task = DNA(settings, ["off", "on"], per_base=False)
+    assert task.has_records(str(path))
+    assert [(one.bases, one.label) for one in task.questions(str(path))] == [("ACGT", None), ("GGCC", None)]
+
+
+def test_an_id_under_several_labels_is_counted(tmp_path: Path) -> None:
+    path = tmp_path / "genes.fa"
+    path.write_text(">a label=on\nACGT\n>a label=off\nACGA\n>b label=on\nTTTT\n", encoding="utf-8")
+    assert "1 id under several labels" in DNA.read(str(path), DNASettings()).description
+    path.write_text(">a label=on\nACGT\n>b label=off\nACGA\n", encoding="utf-8")
+    assert "several labels" not in DNA.read(str(path), DNASettings()).description
+
+
+def test_what_no_answer_can_be_is_doubted() -> None:
+    run = untrained()
+    assert run.doubt([strand("ACGT", "x")]) is None
+    assert "'q', never seen in training" in str(run.doubt([strand("ACGT", "x"), strand("ACGT", "q")]))
