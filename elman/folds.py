@@ -2,7 +2,7 @@
 
 Examples of one group (a scene, a speaker, a patient) resemble each other more than anything new will, so they
 stay together: a fold is some whole groups. Each fold is tested by a run of its own, trained on the others; a
-tenth of those, whole groups again, serves as dev.
+tenth of those serves as dev, whole groups again, and many rather than one, which would be like no other.
 """
 
 import json
@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from elman.data.source import counted
 from elman.report import Display
 from elman.storage import write_whole
 from elman.tasks.task import Reading
@@ -43,7 +44,7 @@ def cross_validate(
         {"test": figures over all examples, "folds": [those of each run], "baselines": {NAME: {"test": ...}}}
 
     Raises:
-        UsageError, DataError, DivergedError: as `elman.train` does; UsageError too where there is one group.
+        UsageError, DataError, DivergedError: as `elman.train` does; UsageError too for less than 3 groups.
     """
     kind, chosen, folder = prepare(task, settings, out, resume=False)
     display = Display()
@@ -53,8 +54,9 @@ def cross_validate(
     examples = [example for reading in readings for example in reading.examples]
     groups = [kind.group(example, column) for example in examples]
     fold_of = _deal(groups, FOLDS)
-    if len(fold_of) < 2:
-        raise UsageError(f"folds need at least 2 groups, and column {column!r} has one value only")
+    if len(fold_of) < 3:
+        few = f"column {column!r} has {counted(len(fold_of), 'value')}"
+        raise UsageError(f"folds need at least 3 groups, to train, to stop and to test on; {few}")
     paths = [path for file in files for path in kind.paths(str(file), chosen)]
 
     answered: list[tuple[Any, Any]] = []
@@ -62,10 +64,10 @@ def cross_validate(
     task_of_fold = None
     for fold in range(1, max(fold_of.values()) + 1):
         rest = [group for group in fold_of if fold_of[group] != fold]
-        tenths = _deal([group for group in groups if group in rest], 10)
+        held_out = _tenth([group for group in groups if group in rest])
         parts: dict[str, list[Any]] = {"train": [], "dev": [], "test": []}
         for example, group in zip(examples, groups, strict=True):
-            part = "test" if fold_of[group] == fold else "dev" if tenths[group] == 1 else "train"
+            part = "test" if fold_of[group] == fold else "dev" if group in held_out else "train"
             parts[part].append(example)
         display.say(f"fold {fold}: " + ", ".join(f"{len(some):,} {name}" for name, some in parts.items()))
         said = {
@@ -102,6 +104,19 @@ def _deal(groups: Sequence[str], folds: int) -> dict[str, int]:
         dealt[group] = fold
         held[fold] += sizes[group]
     return dealt
+
+
+def _tenth(groups: Sequence[str]) -> set[str]:
+    """Draw groups that have a tenth of the examples together, or the smallest where all have more."""
+    sizes = Counter(groups)
+    order = sorted(sizes)
+    Random(0).shuffle(order)
+    room, drawn = len(groups) / 10, set()
+    for group in order:
+        if sizes[group] <= room:
+            drawn.add(group)
+            room -= sizes[group]
+    return drawn or {min(order, key=lambda group: sizes[group])}
 
 
 def _mean(figures: Sequence[dict[str, Any]], sizes: Counter[int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from elman import training
+from elman import folds, training
 from elman.data.source import DataError
 from elman.data.video import SIDE
 from elman.folds import cross_validate
@@ -168,10 +168,18 @@ def test_folds_keep_scenes_together_and_judge_every_clip_once(folder: Path, tmp_
     assert set(total["baselines"]) == {"majority", "averages_logistic_regression", "standard_network"}
 
 
+def test_the_dev_part_of_a_fold_is_many_small_scenes_not_the_largest() -> None:
+    groups = ["hall"] * 40 + [f"street {number}" for number in range(60)]
+    drawn = folds._tenth(groups)
+    assert len(drawn) == 10
+    assert "hall" not in drawn
+    assert folds._tenth(["hall"] * 9 + ["yard"] * 4) == {"yard"}  # each has more than a tenth
+
+
 def test_a_column_for_folds_that_is_not_there(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column 'scen'\n.*\n  did you mean 'scene'\?"):
         cross_validate("video", [folder / "train.tsv"], "scen", out=tmp_path / "cv")
     some = folder / "one.tsv"
     some.write_text("".join((folder / "train.tsv").read_text().splitlines(keepends=True)[:4]))
-    with pytest.raises(training.UsageError, match="folds need at least 2 groups"):
+    with pytest.raises(training.UsageError, match=r"at least 3 groups, .*; column 'scene' has 1 value$"):
         cross_validate("video", [some], "scene", out=tmp_path / "cv")
