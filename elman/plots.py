@@ -21,7 +21,7 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = 
     figure, axes = _axes("Learning")
     epochs = [row["epoch"] for row in log]
     loss = axes.plot(epochs, [row["loss"] for row in log], color="tab:gray", label="training loss")
-    axes.set(xlabel="epoch", ylabel="training loss (nats an example)", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = axes.twinx()
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
