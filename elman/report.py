@@ -63,7 +63,7 @@ class Display:
         )
         if progress.score is not None:
             self.say(
-                f"epoch {progress.epoch:3}  loss {progress.loss:8.3f}  dev {progress.score:.4f}"
+                f"epoch {progress.epoch:3}  loss {progress.loss:8.3f}  dev {progress.score:z.4f}"
                 f"{' best' if progress.improved else '     '}  {progress.rate:,.0f} steps/s, {left} left"
             )
 

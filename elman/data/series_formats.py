@@ -61,6 +61,8 @@ def format_of(path: str | Path) -> Literal["npy", "ts", "table"]:
     """Tell the format of a file by its name, and by how it begins."""
     if str(path).endswith(".npy"):
         return "npy"
+    if str(path).endswith(".ts"):
+        return "ts"
     lines = (text.strip() for _, text in read_lines(path, LONGEST_SERIES))
     first = next((text for text in lines if text and not text.startswith("#")), "")
     return "ts" if first.startswith("@") else "table"

@@ -86,6 +86,7 @@ def test_real_ts() -> None:
             HEAD.replace("@data\n", "1:2:run\n"),
             ":6: found '1:2:run'\n  expected @data before the first series",
         ),
+        ("1:2:run\n", ":1: found '1:2:run'\n  expected @data before the first series"),
         ("@univariate true\n", ": found no @data"),
         ("@timeStamps true\n@data\n", ":1: found @timeStamps true\n  expected series without time stamps"),
         (
