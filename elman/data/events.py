@@ -112,6 +112,11 @@ class Events:
         whole = (Note(*note, length) for note, length in zip(notes, lengths, strict=True) if length)
         return Tune(tuple(sorted(whole)), tuple(tempos), self.grid)
 
+    def waited(self, number: int) -> int:
+        """Return how many steps of the grid go by with an event."""
+        kind, value = self._kind(number)
+        return value + 1 if kind == "wait" else 0
+
     def name(self, number: int) -> str:
         """Say what an event is."""
         kind, value = self._kind(number)

@@ -6,7 +6,7 @@ promises, bytes that a track promises, notes that are never closed.
 Source: MIDI Manufacturers Association, "Standard MIDI Files 1.0".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elman.data.extras import need
@@ -46,6 +46,11 @@ class Tune:
     grid: int
     moved: int = 0
     open: int = 0
+
+    def until(self, step: int) -> "Tune":
+        """Return what is played before a step; a note that would sound longer ends there."""
+        notes = [replace(n, length=min(n.length, step - n.start)) for n in self.notes if n.start < step]
+        return replace(self, notes=tuple(notes), tempos=tuple(t for t in self.tempos if t[0] < step))
 
 
 def read_midi(path: str | Path, grid: int) -> Tune:

@@ -30,7 +30,7 @@ from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Settings, 
 SPAN = 200  # steps that a gradient goes back over
 MOVED = 0.7  # share of the pieces of an epoch that are moved
 SCORED_STEPS = 20_000  # of the dev pieces, on which training is judged each epoch
-LONGEST = {"event": 600, "step": 64}  # of what is generated, where nothing else is asked
+LONGEST = {"event": 512, "step": 64}  # quarter notes that are generated at most, where nothing else is asked
 MOST_LABELS = 100  # under a picture
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
@@ -257,7 +257,7 @@ class Music(Task):
         return {name: _of_pieces(method) for name, method in methods.items()}
 
     def generate(self, model: Any, count: int, sampling: Sampling, prime: str | None) -> list[dict[str, Any]]:
-        """Play on behind a MIDI file or steps, or from nothing; `longest` is how many events or steps."""
+        """Play on behind a MIDI file or steps, or from nothing; `longest` counts quarter notes."""
         start = None if prime is None else self.question(prime).music
         longest = sampling.longest or LONGEST[self.playing.unit]
         with torch.no_grad():

@@ -27,6 +27,7 @@ from elman.tasks.task import CannotError, Sampling
 
 NGRAM = 6  # events that the n-gram model looks at, the one it predicts among them
 WINDOW, WINDOW_HIDDEN = 5, 100  # last steps that the standard network sees
+DENSEST = 50  # events of a quarter note, on average, after which a tune is cut off
 WINDOW_STEPS = 200_000  # of the training pieces, on which it is trained
 
 Piece = Tune | Steps
@@ -53,7 +54,7 @@ class Playing(ABC):
     def speak(
         self, model: Any, count: int, sampling: Sampling, prime: Piece | None, longest: int
     ) -> list[Tune]:
-        """Return `count` tunes, each of so many steps at most behind the prime. Raises CannotError."""
+        """Return `count` tunes, each of so many quarter notes behind the prime. Raises CannotError."""
 
     @abstractmethod
     def baselines(self, train: Sequence[Piece]) -> dict[str, Method]:
@@ -88,8 +89,7 @@ class EventByEvent(Playing):
 
     def sequence(self, piece: Piece, move: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return [N] numbers of events behind the mark of the beginning, and those of what comes next."""
-        tune = piece if isinstance(piece, Tune) else tune_of(piece, self.grid)
-        targets = np.array(self.events.numbers(tune, move))
+        targets = np.array(self.events.numbers(self._tune(piece), move))
         return np.concatenate(([self.events.begin(move)], targets[:-1])), targets
 
     def model(self, settings: Any) -> OneToMany:
@@ -100,6 +100,8 @@ class EventByEvent(Playing):
         self, model: OneToMany, count: int, sampling: Sampling, prime: Piece | None, longest: int
     ) -> list[Tune]:
         """Draw events, only those that may follow; to the end, or for as long as was asked."""
+        begin = 0 if prime is None else max(note.start + note.length for note in self._tune(prime).notes)
+        end = begin + longest * self.grid
         said = [[] if prime is None else self.sequence(prime)[1][:-1].tolist() for _ in range(count)]
         last, state = torch.tensor([self.events.begin()] * count), None
         if prime is not None and said[0]:
@@ -107,8 +109,9 @@ class EventByEvent(Playing):
             _, state = model(pack([before] * count))
             last = torch.tensor([said[0][-1]] * count)
         chance = torch.Generator().manual_seed(sampling.seed)
+        now = [sum(map(self.events.waited, numbers)) for numbers in said]
         speaking = set(range(count))
-        for _ in range(longest):
+        for _ in range(longest * DENSEST):
             scores, state = model.step(last, state)
             for row, numbers in enumerate(said):
                 legal = self.events.legal(numbers[-1] if numbers else None)
@@ -120,9 +123,15 @@ class EventByEvent(Playing):
                     speaking.remove(row)
                 else:
                     said[row].append(int(last[row]))
+                    now[row] += self.events.waited(said[row][-1])
+                    if now[row] >= end:
+                        speaking.remove(row)
             if not speaking:
                 break
-        return [self.events.tune(numbers) for numbers in said]
+        return [self.events.tune(numbers).until(end) for numbers in said]
+
+    def _tune(self, piece: Piece) -> Tune:
+        return piece if isinstance(piece, Tune) else tune_of(piece, self.grid)
 
     def baselines(self, train: Sequence[Piece]) -> dict[str, Method]:
         """Count events, and sequences of a few; train a standard network on the last few."""

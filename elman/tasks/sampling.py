@@ -24,7 +24,7 @@ class Sampling:
     temperature: float = option(1.0, "above 1 bolder, below 1 safer, 0 always the most probable")
     top_k: int | None = option(None, "draw from the K most probable only", kind=int)
     top_p: float | None = option(None, "draw from the fewest that have probability P together", kind=float)
-    longest: int | None = option(None, "units after which to stop", kind=int)
+    longest: int | None = option(None, "units after which to stop; of music, quarter notes", kind=int)
     seed: int = option(0, "seed of what is drawn")
 
     def __post_init__(self) -> None:

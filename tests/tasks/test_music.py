@@ -3,7 +3,8 @@
 import json
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,14 +12,14 @@ import torch
 from click.testing import CliRunner
 
 from elman import cli
-from elman.data.events import KEYS, roll
+from elman.data.events import KEYS, LONGEST_EVENT, roll
 from elman.data.midi import Note, Tune, midi_bytes, read_midi
 from elman.data.source import DataError
 from elman.learning.metrics import music_scores
 from elman.nn.shapes import OneToMany
 from elman.run import Run
 from elman.tasks.music import SPAN, TASK, Music, MusicSettings, Piece
-from elman.tasks.playing import EventByEvent, KeysByStep
+from elman.tasks.playing import DENSEST, EventByEvent, KeysByStep
 from elman.tasks.task import CannotError, Sampling
 
 symusic = pytest.importorskip("symusic")
@@ -177,15 +178,29 @@ def test_what_is_generated_is_as_long_as_was_asked_and_plays(music: Any, prime: 
         assert 50 * 12 < steps <= 60 * 12  # a random network plays something at almost every step
 
 
-def test_so_many_events_are_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("longest", [3, 90])
+def test_a_tune_is_drawn_up_to_the_quarter_note_that_was_asked(longest: int, tmp_path: Path) -> None:
     run = fresh(TUNE, tmp_path / "run")
     playing, model = playing_of(run), run.model
-    assert isinstance(playing, EventByEvent)
     assert isinstance(model, OneToMany)
     with torch.no_grad():
-        (tune,) = playing.speak(model, 1, Sampling(longest=90), None, 90)
-    drawn = len(playing.events.numbers(tune)) - 1
-    assert 80 <= drawn <= 91  # but for waits in a row that could be one, and a last note without its length
+        tunes = playing.speak(model, 5, Sampling(longest=longest), None, longest)
+    ends = [max((note.start + note.length for note in tune.notes), default=0) for tune in tunes]
+    # Where a random network has just waited, or waits next, there is up to 32 quarter notes of silence.
+    assert all((longest - 32) * tunes[0].grid < end <= longest * tunes[0].grid for end in ends)
+    if longest == 90:
+        assert max(ends) == 90 * tunes[0].grid  # a note that would sound longer ends there
+
+
+def test_a_network_that_never_waits_is_cut_off(tmp_path: Path) -> None:
+    run = fresh(TUNE, tmp_path / "run")
+    playing = playing_of(run)
+    assert isinstance(playing, EventByEvent)
+    scores = torch.zeros(1, len(playing.events))
+    scores[0, 1 : playing.events.grid * LONGEST_EVENT + 1] = -torch.inf  # all waits
+    never = SimpleNamespace(step=lambda last, state: (scores.clone(), state))
+    (tune,) = playing.speak(cast(OneToMany, never), 1, Sampling(longest=2), None, 2)
+    assert 0 < len(tune.notes) <= 2 * DENSEST
 
 
 def test_the_seed_decides_what_is_drawn(tmp_path: Path) -> None:
