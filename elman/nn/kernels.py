@@ -175,7 +175,7 @@ def describe() -> dict[str, Any]:
         "instruction set": used.instruction_set or None,
         "reason": used.reason,
         "threads": used.threads,
-        "ready step": "runs" if ready_step else "not built, so a step of a stream is slower",
+        "ready step": f"does not run, so a step of a stream is slower: {_why}" if _why else "runs",
         "libraries": libraries,
     }
 
@@ -245,8 +245,10 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
 
 try:  # a quick way into `Stream.step`, which is built where Python's headers are
     from elman.nn._ready_step import step as _step  # pyright: ignore[reportMissingImports]
-except ImportError:
-    _step = None
+except ImportError as error:
+    _step, _why = None, str(error)
+else:
+    _why = ""
 ready_step: Any = _step
 
 _said: set[str] = set()

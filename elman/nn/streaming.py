@@ -102,7 +102,8 @@ class _Kind:
         self.left: list[Step] = []  # the next one last
         self.rooms: list[_Results] = []  # the newest last
         address = ctypes.cast(self.kernel, ctypes.c_void_p).value
-        self.ready = (stream.seen, self.x_shape, self.x_dtype, address, check, self.left)
+        as_dlpack = (2 if x.is_floating_point() else 0, 8 * x.element_size())  # kind and bits
+        self.ready = (stream.seen, self.x_shape, as_dlpack, address, check, self.left)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Go a step; see `Stream.step`."""
