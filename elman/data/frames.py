@@ -19,10 +19,9 @@ WINDOW_SAMPLES, HOP_SAMPLES = RATE_HZ * WINDOW_MS // 1000, RATE_HZ * HOP_MS // 1
 
 PRIOR_FRAMES = 5  # that the training file's mean and variance weigh beside a recording's own
 LEAST_DEVIATION = 1e-5
-SLOWEST, FASTEST = 0.85, 1.15  # speed of a recording in training
+PLAIN = 0.5  # share of the recordings that training hears as they are
+SLOWEST, FASTEST = 0.85, 1.15  # speed of the others
 LARGEST_WARP = 0.12  # by this share the frequencies move in training, as a longer or shorter vocal tract does
-LEAST_NOISE, MOST_NOISE = 16.0, 3.0  # in nats below the loudest band: how loud noise is in training
-LARGEST_TILT = 3.0  # nats by which noise falls or rises from the lowest band to the highest
 MASKS, WIDEST_MASK_S = 2, 0.3  # in time
 BAND_MASKS, WIDEST_BAND_MASK = 2, 0.2  # in frequency, as a share of all bands
 
@@ -126,24 +125,13 @@ def stack(frames: np.ndarray, count: int) -> np.ndarray:
     return filled[: steps * count].reshape(steps, count * frames.shape[1])
 
 
-def noisy(energies: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-    """Return log-mel energies [T, BANDS] as they might have been in noise.
-
-    It is steady, of random loudness and colour; its energy in each band adds to that of the sound.
-    """
-    colour = np.linspace(0, chance.uniform(-LARGEST_TILT, LARGEST_TILT), energies.shape[1])
-    level = energies.max() - chance.uniform(MOST_NOISE, LEAST_NOISE) + colour
-    noise = level + np.log(chance.exponential(1.0, energies.shape) + FLOOR)
-    return np.logaddexp(energies, noise).astype(np.float32)
-
-
 def spread(frames: np.ndarray, length: int) -> np.ndarray:
     """Stretch or squeeze frames [T, F] to another length, [length, F]."""
     return _at(frames, np.linspace(0, len(frames) - 1, length))
 
 
 def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Generator) -> np.ndarray:
-    """Return a recording as it might have been: faster or slower, of another voice, with gaps.
+    """Return a recording as it is, or as it might have been: faster or slower, of another voice, with gaps.
 
     Args:
         frames: [T, F], normalised.
@@ -154,6 +142,8 @@ def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Genera
     Source: Ko et al. 2015, "Audio augmentation for speech recognition" (speed); Jaitly and Hinton 2013,
     "Vocal tract length perturbation improves speech recognition"; Park et al. 2019, "SpecAugment".
     """
+    if chance.random() < PLAIN:
+        return frames
     length = max(least, round(len(frames) / chance.uniform(SLOWEST, FASTEST)))
     frames = spread(frames, length)
     if bands:

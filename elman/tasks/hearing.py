@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
-from elman.data.frames import HOP_MS, Framer, Normal, noisy, stack, varied
+from elman.data.frames import HOP_MS, Framer, Normal, stack, varied
 from elman.data.manifest import is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
@@ -320,13 +320,12 @@ class Hearing(Task):
         for chosen in fill([self.length(one) for one in examples], steps, seed):
             some = [examples[i] for i in chosen]
             least = [self.settings.stack * self.least_steps(one.answer or "") for one in some]
-            frames = [self._varied(one.frames, count, chance) for one, count in zip(some, least, strict=True)]
+            frames = [
+                varied(self.normalised(one.frames), count, self.sound, chance)
+                for one, count in zip(some, least, strict=True)
+            ]
             batches.append(self._batch(some, frames, answers=True))
         return batches
-
-    def _varied(self, frames: np.ndarray, least: int, chance: np.random.Generator) -> np.ndarray:
-        heard = noisy(frames, chance) if self.sound else frames
-        return varied(self.normalised(heard), least, self.sound, chance)
 
     def _batch(self, examples: Sequence[Recording], frames: Sequence[np.ndarray], *, answers: bool) -> Batch:
         return Batch(
