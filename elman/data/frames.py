@@ -15,6 +15,7 @@ BANDS = 80
 LOWEST_HZ, HIGHEST_HZ = 20.0, 7_600.0
 SPECTRUM_SAMPLES = 512  # of the Fourier transform: the window, and zeros
 FLOOR = 1e-6  # of a band's energy: about that of the rounding to 16 bits
+RANGE = 8.0  # nats below the loudest energy, from where on downwards all sounds alike
 WINDOW_SAMPLES, HOP_SAMPLES = RATE_HZ * WINDOW_MS // 1000, RATE_HZ * HOP_MS // 1000
 
 PRIOR_FRAMES = 5  # that the training file's mean and variance weigh beside a recording's own
@@ -22,6 +23,7 @@ LEAST_DEVIATION = 1e-5
 PLAIN = 0.5  # share of the recordings that training hears as they are
 SLOWEST, FASTEST = 0.85, 1.15  # speed of the others
 LARGEST_WARP = 0.12  # by this share the frequencies move in training, as a longer or shorter vocal tract does
+COLOUR, COLOURS = 0.5, 6  # deviation of what is added to bands, drawn at so many places of the spectrum
 MASKS, WIDEST_MASK_S = 2, 0.3  # in time
 BAND_MASKS, WIDEST_BAND_MASK = 2, 0.2  # in frequency, as a share of all bands
 
@@ -61,6 +63,22 @@ def _mel_bands() -> np.ndarray:
     left, middle, right = corners[:-2], corners[1:-1], corners[2:]
     rising, falling = (hz - left) / (middle - left), (right - hz) / (right - middle)
     return np.maximum(0, np.minimum(rising, falling))
+
+
+def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
+    """Return log-mel energies [T, BANDS] in a steady hiss, RANGE below the loudest of the recording.
+
+    What a silence sounds like tells of the room and the machine, and nothing of what is said.
+
+    Args:
+        energies: of a recording; or the next of one that comes in pieces.
+        before: the loudest of the pieces before, at first -inf; then each frame is heard beside the loudest
+            up to it.
+    """
+    loudest = energies.max(initial=-np.inf)
+    if before is not None:
+        loudest = np.maximum.accumulate(np.maximum(energies.max(1, keepdims=True), before), 0)
+    return np.logaddexp(energies, loudest - RANGE).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -131,7 +149,7 @@ def spread(frames: np.ndarray, length: int) -> np.ndarray:
 
 
 def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Generator) -> np.ndarray:
-    """Return a recording as it is, or as it might have been: faster or slower, of another voice, with gaps.
+    """Return a recording as it is, or as it might have been: faster, of another voice or colour, with gaps.
 
     Args:
         frames: [T, F], normalised.
@@ -147,8 +165,11 @@ def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Genera
     length = max(least, round(len(frames) / chance.uniform(SLOWEST, FASTEST)))
     frames = spread(frames, length)
     if bands:
+        colour = chance.normal(0, COLOUR, COLOURS)
+        frames = frames + np.interp(np.linspace(0, COLOURS - 1, frames.shape[1]), range(COLOURS), colour)
         places = np.arange(frames.shape[1]) * (1 + chance.uniform(-LARGEST_WARP, LARGEST_WARP))
-        frames = np.ascontiguousarray(_at(frames.T, np.minimum(places, frames.shape[1] - 1)).T)
+        warped = _at(frames.T.astype(np.float32), np.minimum(places, frames.shape[1] - 1))
+        frames = np.ascontiguousarray(warped.T)
     for _ in range(MASKS):
         width = chance.integers(0, min(int(WIDEST_MASK_S * 1000 / HOP_MS), length // 5) + 1)
         start = chance.integers(0, length - width + 1)

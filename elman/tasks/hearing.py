@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
-from elman.data.frames import HOP_MS, Framer, Normal, stack, varied
+from elman.data.frames import HOP_MS, Framer, Normal, audible, stack, varied
 from elman.data.manifest import is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
@@ -78,8 +78,8 @@ class Listener(nn.Module):
         features: F.
         outputs: K.
         settings: the user's.
-        sound: whether the features are bands of frequency. Then detectors slide over them to tell words apart,
-            which a few voices may have said: they hear a higher voice as they hear a lower one. A text is
+        sound: whether the features are bands of frequency. Where words are told apart, which a few voices may
+            have said, detectors slide over them: they hear a higher voice as they hear a lower one. A text is
             learned sooner without them.
     """
 
@@ -113,7 +113,7 @@ class Feed:
     def __init__(self, normal: Normal, count: int, *, sound: bool) -> None:
         self._normal, self._count = normal, count
         self._framer = Framer() if sound else None
-        self._sums, self._frames = normal.start(), 0
+        self._sums, self._frames, self._loudest = normal.start(), 0, -np.inf
         self._rest = np.zeros((0, len(normal.mean)), np.float32)
 
     @property
@@ -134,6 +134,9 @@ class Feed:
             raise ValueError(
                 f"a piece must be {samples}frames [T, {self._rest.shape[1]}], got {list(frames.shape)}"
             )
+        if self._framer:
+            loudest, self._loudest = self._loudest, max(self._loudest, frames.max(initial=-np.inf))
+            frames = audible(frames, loudest)
         normal, self._sums = self._normal.running(frames, self._sums, self._frames)
         self._frames += len(frames)
         held = np.concatenate((self._rest, normal))
@@ -229,8 +232,9 @@ class Hearing(Task):
     def learn(cls, train: Sequence[Recording], settings: SpeechSettings) -> Self:
         """Measure the frames, and collect the characters or the labels."""
         symbols = cls.symbols_of([one.answer or "" for one in train])
-        normal = Normal.of([one.frames for one in train])
-        task = cls(settings, symbols, normal, sound=train[0].held is not None)
+        sound = train[0].held is not None
+        normal = Normal.of([audible(one.frames) if sound else one.frames for one in train])
+        task = cls(settings, symbols, normal, sound=sound)
         way = "from left to right, so that the run can stream" if settings.one_way else "both ways"
         task.remarks = (f"the layers read {way}, in steps of {settings.stack * HOP_MS} ms",)
         return task
@@ -306,8 +310,13 @@ class Hearing(Task):
         """Return the number of steps."""
         return max(1, len(example.frames) // self.settings.stack)
 
+    def heard(self, frames: np.ndarray) -> np.ndarray:
+        """Return what is audible of sound, and features as they are; [T, F]."""
+        return audible(frames, -np.inf if self.settings.one_way else None) if self.sound else frames
+
     def normalised(self, frames: np.ndarray) -> np.ndarray:
         """Return frames [T, F] with mean 0 and variance 1: of all of them, or of those up to each."""
+        frames = self.heard(frames)
         if self.settings.one_way:
             return self.normal.running(frames, self.normal.start(), 0)[0]
         return self.normal.whole(frames)

@@ -134,7 +134,7 @@ class SpokenWords(Hearing):
         counts = torch.bincount(targets, minlength=len(self.symbols))
 
         def averages(examples: Sequence[Recording]) -> np.ndarray:  # [B, F]
-            rows = np.stack([one.frames.mean(0, dtype=np.float64) for one in examples])
+            rows = np.stack([self.heard(one.frames).mean(0, dtype=np.float64) for one in examples])
             deviation = np.sqrt(np.array(self.normal.square) - np.square(self.normal.mean))
             return (rows - self.normal.mean) / np.maximum(deviation, LEAST_DEVIATION)
 

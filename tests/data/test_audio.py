@@ -9,7 +9,17 @@ import pytest
 
 from elman.data import frames
 from elman.data.audio import Format, blocks, read_features, read_samples
-from elman.data.frames import HOP_SAMPLES, RATE_HZ, WINDOW_SAMPLES, Framer, Normal, log_mel, stack, varied
+from elman.data.frames import (
+    HOP_SAMPLES,
+    RATE_HZ,
+    WINDOW_SAMPLES,
+    Framer,
+    Normal,
+    audible,
+    log_mel,
+    stack,
+    varied,
+)
 from elman.data.recordings import frames_of, is_silent, media_in, read_recording, read_recordings, windows_of
 from elman.data.source import DataError
 
@@ -186,6 +196,18 @@ def test_normal_frames_have_mean_0_and_variance_1(monkeypatch: pytest.MonkeyPatc
     assert np.isfinite(normal.whole(np.ones((5, 3)))).all()  # silence
 
 
+def test_what_is_far_below_the_loudest_is_not_audible() -> None:
+    rows = np.array([[-9.0, 0.0], [-30.0, 4.0], [-9.0, -40.0]], np.float32)
+    heard = audible(rows)
+    assert heard == pytest.approx(np.logaddexp(rows, 4 - frames.RANGE))
+    assert heard[1, 0] == pytest.approx(4 - frames.RANGE, abs=1e-6)
+    up_to_each = audible(rows, -np.inf)
+    assert up_to_each[0] == pytest.approx(np.logaddexp(rows[0], 0 - frames.RANGE))
+    assert up_to_each[1:] == pytest.approx(heard[1:])
+    assert audible(rows[1:], 0.0) == pytest.approx(up_to_each[1:])
+    assert audible(rows[:0]).shape == audible(rows[:0], 0.0).shape == (0, 2)
+
+
 @pytest.mark.parametrize("size", [1, 7, 50])
 def test_running_normalisation_goes_on_where_it_was(size: int) -> None:
     chance = np.random.default_rng(0)
@@ -206,16 +228,17 @@ def test_stacked_frames() -> None:
     assert stack(rows[:1], 3).tolist() == [[0, 1, 0, 0, 0, 0]]
 
 
-def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds() -> None:
+@pytest.mark.parametrize("bands", [True, False])
+def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds(bands: bool) -> None:
     rows = np.random.default_rng(0).normal(0, 1, (60, 80)).astype(np.float32)
     lengths, same, plain = set(), 0, 0
     for seed in range(50):
-        other = varied(rows, 58, True, np.random.default_rng(seed))
+        other = varied(rows, 58, bands, np.random.default_rng(seed))
         lengths.add(len(other))
         assert len(other) >= 58
         assert other.dtype == np.float32
-        assert np.abs(other).max() <= np.abs(rows).max()
-        assert np.array_equal(other, varied(rows, 58, True, np.random.default_rng(seed)))
+        assert np.abs(other).max() <= np.abs(rows).max() + (5 * frames.COLOUR if bands else 0)
+        assert np.array_equal(other, varied(rows, 58, bands, np.random.default_rng(seed)))
         same += (other == 0).mean() < 0.9
         plain += np.array_equal(other, rows)
     assert len(lengths) > 5
