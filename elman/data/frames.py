@@ -18,7 +18,9 @@ FLOOR = 1e-6  # of a band's energy: about that of the rounding to 16 bits
 RANGE = 8.0  # nats below the loudest energy, from where on downwards all sounds alike
 WINDOW_SAMPLES, HOP_SAMPLES = RATE_HZ * WINDOW_MS // 1000, RATE_HZ * HOP_MS // 1000
 
-PRIOR_FRAMES = 5  # that the training file's mean and variance weigh beside a recording's own
+# Frames that the training file's mean and variance weigh beside a recording's own. Of sound, whose loudness
+# is known, they weigh more: a short word's own mean is that of its vowel, and tells it from other words.
+PRIOR_FRAMES, PRIOR_FRAMES_OF_SOUND = 5, 50
 LEAST_DEVIATION = 1e-5
 PLAIN = 0.5  # share of the recordings that training hears as they are
 SLOWEST, FASTEST = 0.85, 1.15  # speed of the others
@@ -66,7 +68,7 @@ def _mel_bands() -> np.ndarray:
 
 
 def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
-    """Return log-mel energies [T, BANDS] in a steady hiss, RANGE below the loudest of the recording.
+    """Return log-mel energies [T, BANDS] beside the loudest, in a steady hiss that is RANGE below it.
 
     What a silence sounds like tells of the room and the machine, and nothing of what is said.
 
@@ -78,7 +80,7 @@ def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
     loudest = energies.max(initial=-np.inf)
     if before is not None:
         loudest = np.maximum.accumulate(np.maximum(energies.max(1, keepdims=True), before), 0)
-    return np.logaddexp(energies, loudest - RANGE).astype(np.float32)
+    return np.logaddexp(energies - loudest, -RANGE).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -88,23 +90,25 @@ class Normal:
     Args:
         mean: [F], of the training file.
         square: [F], the mean square there.
+        prior: frames that these weigh beside a recording's own.
     """
 
     mean: tuple[float, ...]
     square: tuple[float, ...]
+    prior: int
 
     @classmethod
-    def of(cls, recordings: Sequence[np.ndarray]) -> "Normal":
+    def of(cls, recordings: Sequence[np.ndarray], prior: int = PRIOR_FRAMES) -> "Normal":
         """Measure recordings, each [T, F]."""
         total = sum(len(frames) for frames in recordings)
         mean = np.sum([frames.sum(0, dtype=np.float64) for frames in recordings], 0) / total
         square = np.sum([np.square(f, dtype=np.float64).sum(0) for f in recordings], 0) / total
-        return cls(tuple(mean.tolist()), tuple(square.tolist()))
+        return cls(tuple(mean.tolist()), tuple(square.tolist()), prior)
 
     def whole(self, frames: np.ndarray) -> np.ndarray:
         """Normalise a recording [T, F] by the mean and variance of all of it."""
         sums = self.start() + np.stack((frames, np.square(frames, dtype=np.float64))).sum(1)
-        return self._scaled(frames, sums[:, None], PRIOR_FRAMES + len(frames))
+        return self._scaled(frames, sums[:, None], self.prior + len(frames))
 
     def running(self, frames: np.ndarray, sums: np.ndarray, before: int) -> tuple[np.ndarray, np.ndarray]:
         """Normalise each frame by the mean and variance up to it.
@@ -119,12 +123,12 @@ class Normal:
         """
         squares = np.square(frames, dtype=np.float64)
         steps = np.concatenate((sums[:, None], np.stack((frames, squares))), 1).cumsum(1)  # [2, 1+T, F]
-        counts = PRIOR_FRAMES + before + np.arange(1, len(frames) + 1)[:, None]
+        counts = self.prior + before + np.arange(1, len(frames) + 1)[:, None]
         return self._scaled(frames, steps[:, 1:], counts), steps[:, -1]
 
     def start(self) -> np.ndarray:
         """Return the sums [2, F] before a recording."""
-        return PRIOR_FRAMES * np.array([self.mean, self.square])
+        return self.prior * np.array([self.mean, self.square])
 
     def _scaled(self, frames: np.ndarray, sums: np.ndarray, count: int | np.ndarray) -> np.ndarray:
         mean, square = sums / count

@@ -19,7 +19,16 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
-from elman.data.frames import HOP_MS, Framer, Normal, audible, stack, varied
+from elman.data.frames import (
+    HOP_MS,
+    PRIOR_FRAMES,
+    PRIOR_FRAMES_OF_SOUND,
+    Framer,
+    Normal,
+    audible,
+    stack,
+    varied,
+)
 from elman.data.manifest import is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
@@ -233,7 +242,8 @@ class Hearing(Task):
         """Measure the frames, and collect the characters or the labels."""
         symbols = cls.symbols_of([one.answer or "" for one in train])
         sound = train[0].held is not None
-        normal = Normal.of([audible(one.frames) if sound else one.frames for one in train])
+        heard = [audible(one.frames) if sound else one.frames for one in train]
+        normal = Normal.of(heard, PRIOR_FRAMES_OF_SOUND if sound else PRIOR_FRAMES)
         task = cls(settings, symbols, normal, sound=sound)
         way = "from left to right, so that the run can stream" if settings.one_way else "both ways"
         task.remarks = (f"the layers read {way}, in steps of {settings.stack * HOP_MS} ms",)
@@ -243,14 +253,16 @@ class Hearing(Task):
         """Return them."""
         return {
             "symbols": self.symbols,
-            "normal": [self.normal.mean, self.normal.square],
+            "normal": [self.normal.mean, self.normal.square, self.normal.prior],
             "sound": self.sound,
         }
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SpeechSettings) -> Self:
         """Restore them."""
-        return cls(settings, facts["symbols"], Normal(*map(tuple, facts["normal"])), sound=facts["sound"])
+        mean, square, prior = facts["normal"]
+        normal = Normal(tuple(mean), tuple(square), prior)
+        return cls(settings, facts["symbols"], normal, sound=facts["sound"])
 
     def check(self, examples: Sequence[Recording]) -> None:
         """Raise DataError at frames of another kind than those of the training file."""

@@ -1,6 +1,7 @@
 """Sound and features: what comes out of a file, and every way in which one can be wrong."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,13 @@ def test_pieces_give_the_frames_of_the_whole(size: int) -> None:
     assert np.allclose(np.concatenate(pieces), log_mel(samples), atol=1e-5)
 
 
-def test_normal_frames_have_mean_0_and_variance_1(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_normal_frames_have_mean_0_and_variance_1() -> None:
     chance = np.random.default_rng(0)
     rows = [chance.normal([5, -3, 100], [2, 0.1, 30], (300, 3)) for _ in range(3)]
     normal = Normal.of(rows)
     assert np.allclose(normal.mean, np.concatenate(rows).mean(0))
     other = rows[0] * 3 + 7
-    monkeypatch.setattr(frames, "PRIOR_FRAMES", 0)
-    scaled = normal.whole(other)
+    scaled = replace(normal, prior=0).whole(other)
     assert np.allclose(scaled.mean(0), 0, atol=1e-4)
     assert np.allclose(scaled.std(0), 1, atol=1e-4)
     assert np.isfinite(normal.whole(np.ones((5, 3)))).all()  # silence
@@ -199,10 +199,11 @@ def test_normal_frames_have_mean_0_and_variance_1(monkeypatch: pytest.MonkeyPatc
 def test_what_is_far_below_the_loudest_is_not_audible() -> None:
     rows = np.array([[-9.0, 0.0], [-30.0, 4.0], [-9.0, -40.0]], np.float32)
     heard = audible(rows)
-    assert heard == pytest.approx(np.logaddexp(rows, 4 - frames.RANGE))
-    assert heard[1, 0] == pytest.approx(4 - frames.RANGE, abs=1e-6)
+    assert heard == pytest.approx(np.logaddexp(rows - 4, -frames.RANGE))
+    assert heard[1, 0] == pytest.approx(-frames.RANGE, abs=1e-6)
+    assert audible(rows + 3) == pytest.approx(heard, abs=1e-5)  # no loudness matters
     up_to_each = audible(rows, -np.inf)
-    assert up_to_each[0] == pytest.approx(np.logaddexp(rows[0], 0 - frames.RANGE))
+    assert up_to_each[0] == pytest.approx(np.logaddexp(rows[0], -frames.RANGE))
     assert up_to_each[1:] == pytest.approx(heard[1:])
     assert audible(rows[1:], 0.0) == pytest.approx(up_to_each[1:])
     assert audible(rows[:0]).shape == audible(rows[:0], 0.0).shape == (0, 2)
