@@ -15,7 +15,7 @@ BANDS = 80
 LOWEST_HZ, HIGHEST_HZ = 20.0, 7_600.0
 SPECTRUM_SAMPLES = 512  # of the Fourier transform: the window, and zeros
 FLOOR = 1e-6  # of a band's energy: about that of the rounding to 16 bits
-RANGE = 8.0  # nats below the loudest energy, from where on downwards all sounds alike
+RANGE = 8.0  # nats below the loudest energy: what is lower counts as that
 WINDOW_SAMPLES, HOP_SAMPLES = RATE_HZ * WINDOW_MS // 1000, RATE_HZ * HOP_MS // 1000
 
 # Frames that the training file's mean and variance weigh beside a recording's own. Of sound, whose loudness
@@ -68,7 +68,7 @@ def _mel_bands() -> np.ndarray:
 
 
 def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
-    """Return log-mel energies [T, BANDS] beside the loudest, in a steady hiss that is RANGE below it.
+    """Return log-mel energies [T, BANDS] beside the loudest; what is RANGE below it is as low as any can be.
 
     What a silence sounds like tells of the room and the machine, and nothing of what is said.
 
@@ -80,7 +80,7 @@ def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
     loudest = energies.max(initial=-np.inf)
     if before is not None:
         loudest = np.maximum.accumulate(np.maximum(energies.max(1, keepdims=True), before), 0)
-    return np.logaddexp(energies - loudest, -RANGE).astype(np.float32)
+    return np.maximum(energies - loudest, -RANGE).astype(np.float32)
 
 
 @dataclass(frozen=True)
