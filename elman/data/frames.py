@@ -152,14 +152,17 @@ def spread(frames: np.ndarray, length: int) -> np.ndarray:
     return _at(frames, np.linspace(0, len(frames) - 1, length))
 
 
-def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Generator) -> np.ndarray:
+def varied(
+    frames: np.ndarray, least: int, chance: np.random.Generator, *, bands: bool, coloured: bool
+) -> np.ndarray:
     """Return a recording as it is, or as it might have been: faster, of another voice or colour, with gaps.
 
     Args:
         frames: [T, F], normalised.
         least: frames that must be left.
-        bands: whether the features are bands of frequency, which a voice can move.
         chance: where the randomness comes from.
+        bands: whether the features are bands of frequency, which a voice can move.
+        coloured: whether bands become duller or sharper too, which helps where few voices are to be learned.
 
     Source: Ko et al. 2015, "Audio augmentation for speech recognition" (speed); Jaitly and Hinton 2013,
     "Vocal tract length perturbation improves speech recognition"; Park et al. 2019, "SpecAugment".
@@ -169,8 +172,9 @@ def varied(frames: np.ndarray, least: int, bands: bool, chance: np.random.Genera
     length = max(least, round(len(frames) / chance.uniform(SLOWEST, FASTEST)))
     frames = spread(frames, length)
     if bands:
-        colour = chance.normal(0, COLOUR, COLOURS)
-        frames = frames + np.interp(np.linspace(0, COLOURS - 1, frames.shape[1]), range(COLOURS), colour)
+        if coloured:
+            colour = chance.normal(0, COLOUR, COLOURS)
+            frames = frames + np.interp(np.linspace(0, COLOURS - 1, frames.shape[1]), range(COLOURS), colour)
         places = np.arange(frames.shape[1]) * (1 + chance.uniform(-LARGEST_WARP, LARGEST_WARP))
         warped = _at(frames.T.astype(np.float32), np.minimum(places, frames.shape[1] - 1))
         frames = np.ascontiguousarray(warped.T)

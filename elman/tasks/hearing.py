@@ -339,13 +339,13 @@ class Hearing(Task):
 
     def batches(self, examples: Sequence[Recording], steps: int, seed: int) -> list[Batch]:
         """Return the batches of an epoch, each recording varied."""
-        chance = np.random.default_rng(seed)
+        chance, words = np.random.default_rng(seed), self.settings.label is not None
         batches = []
         for chosen in fill([self.length(one) for one in examples], steps, seed):
             some = [examples[i] for i in chosen]
             least = [self.settings.stack * self.least_steps(one.answer or "") for one in some]
             frames = [
-                varied(self.normalised(one.frames), count, self.sound, chance)
+                varied(self.normalised(one.frames), count, chance, bands=self.sound, coloured=words)
                 for one, count in zip(some, least, strict=True)
             ]
             batches.append(self._batch(some, frames, answers=True))

@@ -227,17 +227,19 @@ def test_stacked_frames() -> None:
     assert stack(rows[:1], 3).tolist() == [[0, 1, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("bands", [True, False])
-def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds(bands: bool) -> None:
+@pytest.mark.parametrize(("bands", "coloured"), [(True, True), (True, False), (False, True)])
+def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds(bands: bool, coloured: bool) -> None:
     rows = np.random.default_rng(0).normal(0, 1, (60, 80)).astype(np.float32)
     lengths, same, plain = set(), 0, 0
     for seed in range(50):
-        other = varied(rows, 58, bands, np.random.default_rng(seed))
+        other = varied(rows, 58, np.random.default_rng(seed), bands=bands, coloured=coloured)
         lengths.add(len(other))
         assert len(other) >= 58
         assert other.dtype == np.float32
-        assert np.abs(other).max() <= np.abs(rows).max() + (5 * frames.COLOUR if bands else 0)
-        assert np.array_equal(other, varied(rows, 58, bands, np.random.default_rng(seed)))
+        assert np.abs(other).max() <= np.abs(rows).max() + (5 * frames.COLOUR if bands and coloured else 0)
+        assert np.array_equal(
+            other, varied(rows, 58, np.random.default_rng(seed), bands=bands, coloured=coloured)
+        )
         same += (other == 0).mean() < 0.9
         plain += np.array_equal(other, rows)
     assert len(lengths) > 5
