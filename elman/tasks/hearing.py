@@ -52,7 +52,8 @@ class SpeechSettings(Settings):
     layers: int = option(2, "recurrent layers")
     dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(150, "passes over the training data, at most")
-    patience: int = option(60, "epochs without a better dev score before training stops")
+    # As many: for dozens of epochs the best texts may say nothing, and then letters are heard.
+    patience: int = option(150, "epochs without a better dev score before training stops")
 
     def __post_init__(self) -> None:
         super().__post_init__()
