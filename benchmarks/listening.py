@@ -61,9 +61,8 @@ def first_characters(run: Run, manifest: str) -> None:
         else:
             rows.append((begins, first, first - begins))
     print(f"{len(rows)} recordings, {silent} more of which nothing was heard; seconds:")
-    for name, values in zip(
-        ("speech begins", "first character", "delay"), zip(*rows, strict=True), strict=True
-    ):
+    names = "speech begins", "first character", "delay"
+    for name, values in zip(names, zip(*rows, strict=True), strict=False):  # none, if nothing was heard
         lower, median, upper = np.percentile(values, (25, 50, 75))
         print(f"{name:16} median {median:.2f}, quartiles {lower:.2f} and {upper:.2f}")
 
