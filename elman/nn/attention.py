@@ -40,7 +40,7 @@ class Attention(nn.Module):
     def remember(self, source: PackedSequence) -> Memory:
         """Return the memory of packed sources, [N, M]."""
         place, shape = places(source)
-        absent = torch.ones(shape.numel(), dtype=torch.bool).index_fill(0, place, False)
+        absent = torch.ones(shape.numel(), dtype=torch.bool, device=place.device).index_fill(0, place, False)
         keys = spread(self.key(source.data), place, shape)
         return Memory(keys, spread(source.data, place, shape), absent.view(shape))
 
@@ -61,6 +61,7 @@ def places(packed: PackedSequence) -> tuple[Tensor, torch.Size]:
     sizes = packed.batch_sizes
     step = torch.arange(len(sizes)).repeat_interleave(sizes)
     row = torch.arange(len(step)) - (sizes.cumsum(0) - sizes)[step]
+    step, row = step.to(packed.data.device), row.to(packed.data.device)
     sequence = row if packed.sorted_indices is None else packed.sorted_indices[row]
     return sequence * len(sizes) + step, torch.Size((int(sizes[0]), len(sizes)))
 

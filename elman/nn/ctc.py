@@ -36,7 +36,7 @@ def nll(scores: Tensor, like: PackedSequence, texts: Sequence[Sequence[int]]) ->
         texts: B of them, in the order given to `pack`.
     """
     padded, lengths = pad_packed_sequence(PackedSequence(scores.log_softmax(1), *like[1:]))  # [T, B, K]
-    targets = torch.tensor([number for text in texts for number in text])
+    targets = torch.tensor([number for text in texts for number in text], device=scores.device)
     sizes = torch.tensor([len(text) for text in texts])
     return F.ctc_loss(padded, targets, lengths, sizes, blank=BLANK, reduction="none")
 

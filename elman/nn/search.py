@@ -115,11 +115,11 @@ def beam(
         The best of each sequence.
     """
     best: list[tuple[float, list[int]]] = [(-torch.inf, [])] * len(longest)
-    ended_so_far = torch.zeros(len(longest), dtype=torch.long)
-    limits = torch.tensor(longest)
-    searched = torch.arange(len(longest))  # [A], those whose search goes on
-    totals = torch.zeros(len(longest), 1)  # [A, W], but W is 1 at first
-    said = torch.empty(len(longest), 1, 0, dtype=torch.long)  # [A, W, length]
+    ended_so_far = symbols.new_zeros(len(longest))
+    limits = symbols.new_tensor(longest)
+    searched = torch.arange(len(longest), device=symbols.device)  # [A], those whose search goes on
+    totals = torch.zeros(len(longest), 1, device=symbols.device)  # [A, W], but W is 1 at first
+    said = symbols.new_empty(len(longest), 1, 0)  # [A, W, length]
     for length in count(1):
         scores, state = step(symbols, state)  # [A*W, K]
         kinds = scores.shape[1]

@@ -106,7 +106,8 @@ def _sequence_of_step(x: PackedSequence) -> Tensor:
     """Return the number of the sequence to which each packed step belongs, [N]."""
     sizes = x.batch_sizes
     row = torch.arange(len(x.data)) - (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
-    return row if x.sorted_indices is None else x.sorted_indices[row.to(x.sorted_indices.device)]
+    row = row.to(x.data.device)
+    return row if x.sorted_indices is None else x.sorted_indices[row]
 
 
 class OneToMany(nn.Module):
@@ -278,7 +279,8 @@ class EncoderDecoder(nn.Module):
     def _embed(self, symbols: PackedSequence) -> PackedSequence:
         embedded = self.embedding(symbols.data) * self.scale
         if self.training:
-            embedded = embedded * (torch.rand(len(embedded), 1) >= self.dropout / 4)
+            kept = torch.rand(len(embedded), 1, device=embedded.device) >= self.dropout / 4
+            embedded = embedded * kept
         return self._dropped(PackedSequence(embedded, *symbols[1:]))
 
     def _dropped(self, x: PackedSequence) -> PackedSequence:

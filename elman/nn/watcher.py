@@ -80,7 +80,7 @@ class Watcher(nn.Module):
 
         def part(numbers: Tensor) -> Tensor:  # [n, 3, CROP, CROP]
             pixels = data[numbers[:, None, None], down, across[:, None]].permute(0, 3, 1, 2).float()
-            return pixels * (brightness / 255)[:, None, None, None]
+            return pixels * (brightness / 255)[:, None, None, None].to(pixels.device)
 
         now = part(some)
         change = 4 * (now - part(before[some])).mean(1, keepdim=True)
