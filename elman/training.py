@@ -150,7 +150,7 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
         display.say(f"goes on behind epoch {checkpoint.epoch}")
 
     def batches(epoch: int) -> list[Any]:
-        return task.batches(examples, batch_steps, settings.seed * 1_000_003 + epoch)
+        return task.batches(examples, batch_steps, epoch)
 
     with display:
         for progress in fit(

@@ -22,8 +22,7 @@ WINDOW_SAMPLES, HOP_SAMPLES = RATE_HZ * WINDOW_MS // 1000, RATE_HZ * HOP_MS // 1
 # is known, they weigh more: a short word's own mean is that of its vowel, and tells it from other words.
 PRIOR_FRAMES, PRIOR_FRAMES_OF_SOUND = 5, 50
 LEAST_DEVIATION = 1e-5
-PLAIN = 0.5  # share of the recordings that training hears as they are
-SLOWEST, FASTEST = 0.85, 1.15  # speed of the others
+SLOWEST, FASTEST = 0.85, 1.15  # speed in training
 LARGEST_WARP = 0.12  # by this share the frequencies move in training, as a longer or shorter vocal tract does
 COLOUR, COLOURS = 0.5, 6  # deviation of what is added to bands, drawn at so many places of the spectrum
 MASKS, WIDEST_MASK_S = 2, 0.3  # in time
@@ -155,7 +154,7 @@ def spread(frames: np.ndarray, length: int) -> np.ndarray:
 def varied(
     frames: np.ndarray, least: int, chance: np.random.Generator, *, bands: bool, coloured: bool
 ) -> np.ndarray:
-    """Return a recording as it is, or as it might have been: faster, of another voice or colour, with gaps.
+    """Return a recording as it might have been: faster or slower, of another voice or colour, with gaps.
 
     Args:
         frames: [T, F], normalised.
@@ -167,8 +166,6 @@ def varied(
     Source: Ko et al. 2015, "Audio augmentation for speech recognition" (speed); Jaitly and Hinton 2013,
     "Vocal tract length perturbation improves speech recognition"; Park et al. 2019, "SpecAugment".
     """
-    if chance.random() < PLAIN:
-        return frames
     length = max(least, round(len(frames) / chance.uniform(SLOWEST, FASTEST)))
     frames = spread(frames, length)
     if bands:

@@ -235,8 +235,9 @@ class DNA(Task):
         """Pack all views of each sequence."""
         return _pack([(example, self._views(example, answers)) for example in examples])
 
-    def batches(self, examples: Sequence[Strand], steps: int, seed: int) -> list[Batch]:
+    def batches(self, examples: Sequence[Strand], steps: int, epoch: int) -> list[Batch]:
         """Return the batches of an epoch; of each sequence it has one view, which chance decides."""
+        seed = self.seed(epoch)
         random = Random(seed)
         drawn = [(example, [random.choice(self._views(example, True))]) for example in examples]
         chosen = fill([len(views[0].frames) for _, views in drawn], steps, seed)

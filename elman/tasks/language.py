@@ -208,16 +208,16 @@ class Language(Task):
         sequences = [np.array([END, *numbers]) for numbers in self._numbers(examples)]
         return _piece(sequences, None, [example.place for example in examples])
 
-    def batches(self, examples: Sequence[Passage], steps: int, seed: int) -> list[Batch]:
+    def batches(self, examples: Sequence[Passage], steps: int, epoch: int) -> list[Batch]:
         """Pack lines as every task does; cut a text that goes on into streams side by side, read in pieces.
 
         Each epoch begins at another place of the text, and so cuts it at others.
         """
         if self.settings.lines:
-            return super().batches(examples, steps, seed)
+            return super().batches(examples, steps, epoch)
         (text,) = examples
         numbers = self.numbers(text)
-        numbers = np.roll(numbers, np.random.default_rng(seed).integers(len(numbers)))
+        numbers = np.roll(numbers, np.random.default_rng(self.seed(epoch)).integers(len(numbers)))
         streams = np.array_split(numbers, max(1, min(steps, len(numbers)) // SPAN))
         before = [stream[-1:] for stream in (streams[-1], *streams[:-1])]
         sequences = [np.concatenate(both) for both in zip(before, streams, strict=True)]

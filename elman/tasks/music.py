@@ -204,8 +204,9 @@ class Music(Task):
         sequences = [self.playing.sequence(example.music) for example in examples]
         return _span(sequences, [example.place for example in examples], Carried())
 
-    def batches(self, examples: Sequence[Piece], steps: int, seed: int) -> list[Batch]:
+    def batches(self, examples: Sequence[Piece], steps: int, epoch: int) -> list[Batch]:
         """Draw as many pieces as an epoch takes, move most of them, and cut them into spans side by side."""
+        seed = self.seed(epoch)
         chance = np.random.default_rng(seed)
         sequences: list[tuple[np.ndarray, np.ndarray]] = []
         places: list[str] = []

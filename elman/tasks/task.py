@@ -221,10 +221,14 @@ class Task(ABC):
     def batch(self, examples: Sequence[Any], *, answers: bool = False) -> Any:
         """Pack examples into a batch for `answer`, or, with their answers, for `loss`."""
 
-    def batches(self, examples: Sequence[Any], steps: int, seed: int) -> list[Any]:
-        """Return the batches of an epoch, each of `steps` real steps at most, shuffled by the seed."""
-        order = fill([self.length(example) for example in examples], steps, seed)
+    def batches(self, examples: Sequence[Any], steps: int, epoch: int) -> list[Any]:
+        """Return the batches of an epoch, counted from 1: of `steps` real steps at most, shuffled."""
+        order = fill([self.length(example) for example in examples], steps, self.seed(epoch))
         return [self.batch([examples[i] for i in chosen], answers=True) for chosen in order]
+
+    def seed(self, epoch: int) -> int:
+        """Return the seed of an epoch's batches."""
+        return self.settings.seed * 1_000_003 + epoch
 
     @abstractmethod
     def loss(self, model: Any, batch: Any) -> Tensor:

@@ -230,7 +230,7 @@ def test_stacked_frames() -> None:
 @pytest.mark.parametrize(("bands", "coloured"), [(True, True), (True, False), (False, True)])
 def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds(bands: bool, coloured: bool) -> None:
     rows = np.random.default_rng(0).normal(0, 1, (60, 80)).astype(np.float32)
-    lengths, same, plain = set(), 0, 0
+    lengths, same = set(), 0
     for seed in range(50):
         other = varied(rows, 58, np.random.default_rng(seed), bands=bands, coloured=coloured)
         lengths.add(len(other))
@@ -241,11 +241,10 @@ def test_varied_frames_keep_what_a_text_needs_and_stay_in_bounds(bands: bool, co
             other, varied(rows, 58, np.random.default_rng(seed), bands=bands, coloured=coloured)
         )
         same += (other == 0).mean() < 0.9
-        plain += np.array_equal(other, rows)
+        assert not np.array_equal(other, rows)
     assert len(lengths) > 5
     assert max(lengths) <= round(60 / frames.SLOWEST)
     assert same == 50
-    assert 15 <= plain <= 35  # half of the recordings are heard as they are
 
 
 # Recordings

@@ -123,7 +123,7 @@ def test_training_cuts_moves_and_shuffles(music: Any, tmp_path: Path) -> None:
     run = fresh(music, tmp_path / "run", transpose=0)
     task = run.task
     assert task.length(pieces[0]) > 2 * SPAN
-    batches = task.batches(pieces, 500, seed=1)
+    batches = task.batches(pieces, 500, epoch=1)
     assert sum(batch.real_steps for batch in batches) == sum(map(task.length, pieces))
     assert max(len(batch.inputs.batch_sizes) for batch in batches) == SPAN
     run.model.train(False)
