@@ -18,11 +18,11 @@ CODE = {
     "a": ".-", "d": "-..", "e": ".", "g": "--.", "i": "..", "k": "-.-", "m": "--",
     "n": "-.", "o": "---", "r": ".-.", "s": "...", "t": "-", "u": "..-", "w": ".--",
 }  # fmt: skip
-SIZES = {"train": 240, "dev": 50, "test": 50}  # recordings
+SIZES = {"train": 600, "dev": 50, "test": 50}  # recordings
 RATE_HZ = 8_000
 UNIT_S = 0.045, 0.09  # of a recording
 DRIFT = 0.1  # standard deviation of the logarithm of a tone's or a pause's length
-PITCH_HZ = 350, 1_200
+PITCH_HZ = 500, 800
 NOISE = 0.01, 0.15  # standard deviation, where the tone is 0.5 high
 RAMP_S = 0.004  # in which a tone rises and falls
 

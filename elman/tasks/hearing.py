@@ -38,6 +38,9 @@ from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne
 from elman.tasks.task import CannotError, Reading, Settings, Task, option
 
+# Shares of the recordings that training hears as they are. Of those with texts it hears all so at first.
+PLAIN_WORDS, PLAIN_TEXTS_AT_LAST = 0.5, 0.25
+
 
 @dataclass(frozen=True)
 class SpeechSettings(Settings):
@@ -339,16 +342,20 @@ class Hearing(Task):
         return self._batch(examples, [self.normalised(one.frames) for one in examples], answers=answers)
 
     def batches(self, examples: Sequence[Recording], steps: int, epoch: int) -> list[Batch]:
-        """Return the batches of an epoch, its recordings varied: none of them at first, all of them at last.
+        """Return the batches of an epoch, some of its recordings varied.
 
         From varied recordings alone, letters are hardly ever learned; from plain ones, these by heart.
         """
-        seed, share = self.seed(epoch), (epoch - 1) / self.settings.epochs
+        if self.settings.label is not None:
+            plain = PLAIN_WORDS
+        else:
+            plain = 1 - (1 - PLAIN_TEXTS_AT_LAST) * (epoch - 1) / self.settings.epochs
+        seed = self.seed(epoch)
         chance, batches = np.random.default_rng(seed), []
         for chosen in fill([self.length(one) for one in examples], steps, seed):
             some = [examples[i] for i in chosen]
             frames = [
-                self._varied(one, chance) if chance.random() < share else self.normalised(one.frames)
+                self.normalised(one.frames) if chance.random() < plain else self._varied(one, chance)
                 for one in some
             ]
             batches.append(self._batch(some, frames, answers=True))

@@ -161,7 +161,6 @@ def test_training_varies_the_recordings_the_more_the_longer_it_lasts(tmp_path: P
 
     assert as_they_are(1) == 1
     assert sum(map(as_they_are, range(2, 11))) > sum(map(as_they_are, range(21, 30)))
-    assert as_they_are(31) == 0
     for batch in (task.batches(examples, 1000, epoch)[0] for epoch in range(1, 31)):
         assert torch.isfinite(ctc.nll(torch.zeros(batch.real_steps, 20), batch.steps, batch.answers)).all()
 
