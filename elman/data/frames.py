@@ -66,20 +66,21 @@ def _mel_bands() -> np.ndarray:
     return np.maximum(0, np.minimum(rising, falling))
 
 
-def audible(energies: np.ndarray, before: float | None = None) -> np.ndarray:
+def audible(energies: np.ndarray, loudest: float | np.ndarray) -> np.ndarray:
     """Return log-mel energies [T, BANDS] beside the loudest; what is RANGE below it is as low as any can be.
 
     What a silence sounds like tells of the room and the machine, and nothing of what is said.
 
     Args:
-        energies: of a recording; or the next of one that comes in pieces.
-        before: the loudest of the pieces before, at first -inf; then each frame is heard beside the loudest
-            up to it.
+        energies: of a recording, or of a part of it.
+        loudest: of the whole recording; or [T, 1], of what came up to each frame.
     """
-    loudest = energies.max(initial=-np.inf)
-    if before is not None:
-        loudest = np.maximum.accumulate(np.maximum(energies.max(1, keepdims=True), before), 0)
     return np.maximum(energies - loudest, -RANGE).astype(np.float32)
+
+
+def loudest_so_far(energies: np.ndarray, before: float) -> np.ndarray:
+    """Return the largest of energies [T, BANDS] up to each frame and of those `before`, [T, 1]."""
+    return np.maximum.accumulate(np.maximum(energies.max(1, keepdims=True), before), 0)
 
 
 @dataclass(frozen=True)

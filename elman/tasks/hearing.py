@@ -26,6 +26,7 @@ from elman.data.frames import (
     Framer,
     Normal,
     audible,
+    loudest_so_far,
     stack,
     varied,
 )
@@ -148,8 +149,8 @@ class Feed:
                 f"a piece must be {samples}frames [T, {self._rest.shape[1]}], got {list(frames.shape)}"
             )
         if self._framer:
-            loudest, self._loudest = self._loudest, max(self._loudest, frames.max(initial=-np.inf))
-            frames = audible(frames, loudest)
+            loudest = loudest_so_far(frames, self._loudest)
+            frames, self._loudest = audible(frames, loudest), loudest.max(initial=self._loudest)
         normal, self._sums = self._normal.running(frames, self._sums, self._frames)
         self._frames += len(frames)
         held = np.concatenate((self._rest, normal))
@@ -246,7 +247,7 @@ class Hearing(Task):
         """Measure the frames, and collect the characters or the labels."""
         symbols = cls.symbols_of([one.answer or "" for one in train])
         sound = train[0].held is not None
-        heard = [audible(one.frames) if sound else one.frames for one in train]
+        heard = [audible(one.frames, one.frames.max()) if sound else one.frames for one in train]
         normal = Normal.of(heard, PRIOR_FRAMES_OF_SOUND if sound else PRIOR_FRAMES)
         task = cls(settings, symbols, normal, sound=sound)
         way = "from left to right, so that the run can stream" if settings.one_way else "both ways"
@@ -326,13 +327,20 @@ class Hearing(Task):
         """Return the number of steps."""
         return max(1, len(example.frames) // self.settings.stack)
 
-    def heard(self, frames: np.ndarray) -> np.ndarray:
-        """Return what is audible of sound, and features as they are; [T, F]."""
-        return audible(frames, -np.inf if self.settings.one_way else None) if self.sound else frames
+    def heard(self, frames: np.ndarray, loudest: float | None = None) -> np.ndarray:
+        """Return what is audible of sound, and features as they are; [T, F].
 
-    def normalised(self, frames: np.ndarray) -> np.ndarray:
-        """Return frames [T, F] with mean 0 and variance 1: of all of them, or of those up to each."""
-        frames = self.heard(frames)
+        `loudest` is the largest energy of the recording, where the frames are a part of it.
+        """
+        if not self.sound:
+            return frames
+        if self.settings.one_way:
+            return audible(frames, loudest_so_far(frames, -np.inf))
+        return audible(frames, frames.max() if loudest is None else loudest)
+
+    def normalised(self, frames: np.ndarray, loudest: float | None = None) -> np.ndarray:
+        """Return what is heard, with mean 0 and variance 1: of all frames [T, F], or of those up to each."""
+        frames = self.heard(frames, loudest)
         if self.settings.one_way:
             return self.normal.running(frames, self.normal.start(), 0)[0]
         return self.normal.whole(frames)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -207,8 +208,10 @@ class Speech(Hearing):
                 return stream.text
         text, last, count, search = "", ctc.BLANK, self.settings.stack, self._search(model)
         window, margin = (round(s * 1000 / HOP_MS / count) * count for s in (WINDOW_S, MARGIN_S))
+        # Beside its own loudest, a window in which nobody speaks would be all noise.
+        loudest = max(frames.max(initial=-np.inf) for frames in frames_of(path))
         for frames, start, stop in windows_of(path, window, margin):
-            scores = model(pack([stack(self.normalised(frames), count)]))
+            scores = model(pack([stack(self.normalised(frames, loudest), count)]))
             numbers, last = search(scores[start // count : stop // count], last)
             text += self.text(numbers)
         return text

@@ -18,6 +18,7 @@ from elman.data.frames import (
     Normal,
     audible,
     log_mel,
+    loudest_so_far,
     stack,
     varied,
 )
@@ -198,13 +199,14 @@ def test_normal_frames_have_mean_0_and_variance_1() -> None:
 
 def test_what_is_far_below_the_loudest_is_not_audible() -> None:
     rows = np.array([[-9.0, 0.0], [-30.0, 4.0], [-9.0, -40.0]], np.float32)
-    heard = audible(rows)
+    heard = audible(rows, rows.max())
     assert heard.tolist() == [[-8, -4], [-8, 0], [-8, -8]]
-    assert np.array_equal(audible(rows + 3), heard)  # no loudness matters
-    up_to_each = audible(rows, -np.inf)
-    assert up_to_each.tolist() == [[-8, 0], *heard[1:].tolist()]
-    assert np.array_equal(audible(rows[1:], 0.0), up_to_each[1:])
-    assert audible(rows[:0]).shape == audible(rows[:0], 0.0).shape == (0, 2)
+    assert np.array_equal(audible(rows + 3, rows.max() + 3), heard)  # no loudness matters
+    so_far = loudest_so_far(rows, -np.inf)
+    assert so_far.tolist() == [[0], [4], [4]]
+    assert audible(rows, so_far).tolist() == [[-8, 0], *heard[1:].tolist()]
+    assert loudest_so_far(rows[1:], 5.0).tolist() == [[5], [5]]
+    assert audible(rows[:0], loudest_so_far(rows[:0], 0.0)).shape == (0, 2)
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])
