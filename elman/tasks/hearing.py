@@ -56,7 +56,7 @@ class SpeechSettings(Settings):
     layers: int = option(2, "recurrent layers")
     dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(150, "passes over the training data, at most")
-    # As many: for dozens of epochs the best texts may say nothing, and then letters are heard.
+    # As many: the last epochs, which learn slowly and vary most, may be the best after dozens that are not.
     patience: int = option(150, "epochs without a better dev score before training stops")
 
     def __post_init__(self) -> None:
