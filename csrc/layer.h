@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "gemm.h"
@@ -69,9 +70,23 @@ struct Buffer {
     explicit Buffer(int64_t size) : data(static_cast<T*>(std::aligned_alloc(64, ceiling(size * sizeof(T) + 1, 64) * 64))) {
         if (!data) throw std::bad_alloc();
     }
+    T* release() { return std::exchange(data, nullptr); }
     ~Buffer() { std::free(data); }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
+};
+
+// The same on the stack while it is small: to ask for memory takes a good part of a small step's time.
+template <class T, int64_t SMALL>
+struct SmallBuffer {
+    alignas(64) T small[SMALL];
+    T* data;
+    explicit SmallBuffer(int64_t size) : data(size <= SMALL ? small : Buffer<T>(size).release()) {}
+    ~SmallBuffer() {
+        if (data != small) std::free(data);
+    }
+    SmallBuffer(const SmallBuffer&) = delete;
+    SmallBuffer& operator=(const SmallBuffer&) = delete;
 };
 
 template <class T>

@@ -24,6 +24,8 @@ namespace elman {
 // core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
 constexpr int64_t SHARED = 1 << 20;
 
+constexpr int64_t FEW = 8;  // sequences whose step takes no memory but the stack
+
 // Columns of a row of gates whose sums are found together: a few tiles of one row (see gemm.h), a part of the weights
 // that is small beside a core's own cache.
 template <class T>
@@ -42,42 +44,42 @@ void step_stack(const ElmanRoom& room, int64_t number) {
     const T* h = room.h[number] ? static_cast<const T*>(room.h[number]) : h_next - size;
     const T* c = room.c[number] || !Cell::MEMORY ? static_cast<const T*>(room.c[number]) : c_next - size;
 
-    std::vector<const T*> inputs(batch), before(batch);
-    std::vector<T*> z(batch);
     Packing<Cell, T> p(room.input, room.hidden);
-    Buffer<T> gates(batch * p.gates());
+    SmallBuffer<const T*, FEW> inputs(batch), before(batch);
+    SmallBuffer<T*, FEW> z(batch);
+    SmallBuffer<T, FEW * 256> gates(batch * p.gates());
     for (int64_t layer = 0; layer < room.layers; layer++) {
         if (layer > 0) p = Packing<Cell, T>(room.hidden, room.hidden);
         const bool one_hot = layer == 0 && symbols;
         const T* w = static_cast<const T*>(room.forward[layer]);
         const int64_t state = layer * batch * p.hidden;  // where this layer's begins
         for (int64_t b = 0; b < batch; b++) {
-            inputs[b] = layer == 0 ? static_cast<const T*>(room.x[number]) + b * p.input : h_next + state + (b - batch) * p.hidden;
-            before[b] = h + state + b * p.hidden;
-            z[b] = gates.data + b * p.gates();
-            std::copy_n(w + p.bias_at(), p.gates(), z[b]);
-            if (one_hot) add_column(p, w, symbols[b], 0, p.columns, z[b]);
+            inputs.data[b] = layer == 0 ? static_cast<const T*>(room.x[number]) + b * p.input : h_next + state + (b - batch) * p.hidden;
+            before.data[b] = h + state + b * p.hidden;
+            z.data[b] = gates.data + b * p.gates();
+            std::copy_n(w + p.bias_at(), p.gates(), z.data[b]);
+            if (one_hot) add_column(p, w, symbols[b], 0, p.columns, z.data[b]);
         }
         // Each thread has its own part of a row of gates; parts must be whole panels of both products.
         const int64_t width = p.first() % PANEL<T> == 0 ? COLUMNS<T> : p.gates(), cuts = ceiling(p.gates(), width);
         together(p.bias_at() >= SHARED ? std::min(room.threads, cuts) : 1, [&](int64_t part, int64_t parts) {
             const int64_t begin = cuts * part / parts, end = cuts * (part + 1) / parts;
-            std::vector<T*> sums(batch);
+            SmallBuffer<T*, FEW> sums(batch);
             for (int64_t cut = begin; cut < end; cut++) {
                 const int64_t from = (number % 2 ? begin + end - 1 - cut : cut) * width, to = std::min(p.gates(), from + width);
-                const auto add = [&](const std::vector<const T*>& a, int64_t k, const T* packed, int64_t first) {
+                const auto add = [&](const T* const* a, int64_t k, const T* packed, int64_t first) {
                     const int64_t left = std::max(from, first), right = std::min(to, first + p.columns);
-                    for (int64_t b = 0; b < batch; b++) sums[b] = z[b] + first;
+                    for (int64_t b = 0; b < batch; b++) sums.data[b] = z.data[b] + first;
                     if (left < right)
-                        add_product(batch, a.data(), 1, k, packed, left - first, right - first, sums.data(), sums.data());
+                        add_product(batch, a, 1, k, packed, left - first, right - first, sums.data, sums.data);
                 };
-                if (!one_hot) add(inputs, p.input, w, 0);
-                add(before, p.hidden, w + p.u_at(), p.first());
+                if (!one_hot) add(inputs.data, p.input, w, 0);
+                add(before.data, p.hidden, w + p.u_at(), p.first());
             }
         });
         for (int64_t b = 0; b < batch; b++) {
             const int64_t at = state + b * p.hidden;
-            step<Cell, T>(p, 0, p.hidden, z[b], false, h + at, Cell::MEMORY ? c + at : nullptr, h_next + at,
+            step<Cell, T>(p, 0, p.hidden, z.data[b], false, h + at, Cell::MEMORY ? c + at : nullptr, h_next + at,
                           Cell::MEMORY ? c_next + at : nullptr);
         }
     }
