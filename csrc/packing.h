@@ -51,11 +51,17 @@ struct Packing {
 // One panel of B where its columns are given: out[k][c] = columns[c][k].
 template <class T>
 void pack_columns(const T* const* columns, int64_t count, int64_t k, T* out) {
-    const T* from[PANEL<T>];
-    static constexpr T zero = 0;
-    for (int c = 0; c < PANEL<T>; c++) from[c] = c < count && columns[c] ? columns[c] : nullptr;
-    for (int64_t i = 0; i < k; i++, out += PANEL<T>)
-        for (int c = 0; c < PANEL<T>; c++) out[c] = from[c] ? from[c][i] : zero;
+    for (int64_t first = 0; first < PANEL<T>; first += LANES<T>)
+        for (int64_t i = 0; i < k; i += LANES<T>) {
+            const int64_t left = std::min<int64_t>(LANES<T>, k - i);
+            Vector<T> block[LANES<T>];
+            for (int64_t c = 0; c < LANES<T>; c++) {
+                const T* from = first + c < count ? columns[first + c] : nullptr;
+                block[c] = from ? load(from + i, left) : Vector<T>{};
+            }
+            transpose<T>(block);
+            for (int64_t row = 0; row < left; row++) store(out + (i + row) * PANEL<T> + first, block[row]);
+        }
 }
 
 // Panels `first` to `last` of B where its rows are given: out[panel][k][c] = rows[k][panel, c]. A row may be null for

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -112,6 +113,32 @@ ELMAN_INLINE void for_units(int64_t first, int64_t last, const Work& work) {
 template <class T>
 ELMAN_INLINE Vector<T> all(T value) {
     return value - Vector<T>{};  // which the compiler makes one broadcast; -0 and not a number stay
+}
+
+// The elements of a and b in turn, from element `first` of both on.
+template <class T, int first, int... I>
+ELMAN_INLINE Vector<T> zip(Vector<T> a, Vector<T> b, std::integer_sequence<int, I...>) {
+#if defined(__clang__)
+    return __builtin_shufflevector(a, b, (first + I / 2 + I % 2 * LANES<T>)...);
+#else
+    return __builtin_shuffle(a, b, Bits<T>{(first + I / 2 + I % 2 * LANES<T>)...});
+#endif
+}
+
+// Rows become columns. The number of an element has the bits of its row, then those of its column; to zip each row with
+// the one half of all rows further on turns these bits by one place.
+template <class T>
+ELMAN_INLINE void transpose(Vector<T> (&rows)[LANES<T>]) {
+    constexpr int HALF = LANES<T> / 2;
+    constexpr auto lanes = std::make_integer_sequence<int, LANES<T>>();
+    for (int turns = 1; turns < LANES<T>; turns *= 2) {
+        Vector<T> turned[LANES<T>];
+        for (int i = 0; i < HALF; i++) {
+            turned[2 * i] = zip<T, 0>(rows[i], rows[i + HALF], lanes);
+            turned[2 * i + 1] = zip<T, HALF>(rows[i], rows[i + HALF], lanes);
+        }
+        for (int i = 0; i < LANES<T>; i++) rows[i] = turned[i];
+    }
 }
 
 // a * b + c, rounded once where the machine can.
