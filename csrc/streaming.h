@@ -24,7 +24,7 @@ namespace elman {
 // core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
 constexpr int64_t SHARED = 1 << 20;
 
-constexpr int64_t FEW = 8;  // sequences whose step takes no memory but the stack
+constexpr int64_t FEW = 8;  // sequences whose step finds room on the stack, while their rows of gates are short
 
 // Columns of a row of gates whose sums are found together: a few tiles of one row (see gemm.h), a part of the weights
 // that is small beside a core's own cache.

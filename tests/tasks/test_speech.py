@@ -11,9 +11,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from elman import training
-from elman.data.frames import HOP_MS
+from elman.data.frames import HOP_MS, stack
 from elman.data.recordings import Recording, read_recording
 from elman.data.source import DataError
 from elman.learning.metrics import edits, transcript_scores
@@ -152,17 +153,29 @@ def test_settings_out_of_range(given: dict[str, Any], wording: str) -> None:
 
 def test_training_varies_the_recordings_the_more_the_longer_it_lasts(tmp_path: Path) -> None:
     task, _, examples = learned(write(tmp_path, TEXTS, "wav"), epochs=30)
+    epochs = [heard(task, examples[:1], epoch) for epoch in range(1, 31)]
     plain = task.batch(examples[:1]).steps.data
-
-    def as_they_are(epoch: int) -> float:
-        batches = [task.batches(examples[:1], 1000, epoch)[0] for _ in range(2)]
-        assert torch.equal(batches[0].steps.data, batches[1].steps.data)
-        return float(torch.equal(batches[0].steps.data, plain))
-
-    assert as_they_are(1) == 1
-    assert sum(map(as_they_are, range(2, 11))) > sum(map(as_they_are, range(21, 30)))
+    as_it_is = [torch.equal(steps, plain) for steps in epochs]
+    assert as_it_is[0]
+    assert sum(as_it_is[:10]) > sum(as_it_is[20:])
+    assert len({steps.numpy().tobytes() for steps in epochs}) == 1 + as_it_is.count(False)
+    assert torch.equal(epochs[-1], heard(task, examples[:1], 30))
     for batch in (task.batches(examples, 1000, epoch)[0] for epoch in range(1, 31)):
         assert torch.isfinite(ctc.nll(torch.zeros(batch.real_steps, 20), batch.steps, batch.answers)).all()
+
+
+def heard(task: Any, examples: Sequence[Recording], epoch: int) -> Tensor:
+    """The steps of an epoch's only batch."""
+    (batch,) = task.batches(examples, 1000, epoch)
+    return batch.steps.data
+
+
+def test_training_varies_half_of_the_words_from_the_beginning_on(tmp_path: Path) -> None:
+    task, _, examples = learned(write(tmp_path, TEXTS, "wav"), epochs=60, label="text")
+    plain = task.batch(examples[:1]).steps.data
+    as_it_is = [torch.equal(heard(task, examples[:1], epoch), plain) for epoch in range(1, 61)]
+    assert 8 <= sum(as_it_is[:30]) <= 22
+    assert 8 <= sum(as_it_is[30:]) <= 22
 
 
 def test_the_language_model_is_not_trained_beside_the_network(language: Path, tmp_path: Path) -> None:
@@ -244,6 +257,14 @@ def test_a_stream_says_what_the_whole_recording_says(kind: str, size: int, tmp_p
             said = [stream.step(one.frames[i : i + size]) for i in range(0, len(one.frames), size)]
         assert said[-1] == {"text": answer, "seconds": len(one.frames) * HOP_MS / 1000}
         assert len(answer) > 5
+
+
+def test_a_stream_hears_each_piece_beside_the_loudest_before_it(tmp_path: Path) -> None:
+    task, _, examples = learned(write(tmp_path, TEXTS, "wav"), one_way=True)
+    fading = examples[0].frames - np.linspace(0, 9, len(examples[0].frames))[:, None]
+    feed, whole = task.feed(), stack(task.normalised(fading), task.settings.stack)
+    pieces = torch.cat([feed(fading[i : i + 7]) for i in range(0, len(fading), 7)])
+    assert torch.allclose(pieces, torch.from_numpy(whole), atol=1e-5)
 
 
 def test_a_stream_takes_samples(tmp_path: Path) -> None:
