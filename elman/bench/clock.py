@@ -37,9 +37,6 @@ from elman.bench.table import Report, Row, Shape
 from elman.nn.layers import LAYERS
 
 FEWEST, MOST = 3, 25  # turns
-QUICK = (
-    0.02  # seconds; what takes less is called once before its turn, in case the last one left threads awake
-)
 STEPS = 200  # calls in one turn
 BUSY = 0.5  # load of a core above which a reader is warned
 SIZES = (512, 1024, 2048)  # of the square matrices that set the rate of the machine
@@ -215,7 +212,7 @@ def in_turn(works: Works, seconds: float, either: Sequence[str] = ()) -> tuple[d
     going, turns = list(works), 0
     while turns < FEWEST or (turns < MOST and time.perf_counter() < end):
         for name in going:
-            times[name].append(_seconds(works[name], times[name][-1:]))
+            times[name].append(_seconds(works[name]))
         turns += 1
         if turns == 2 and either:
             quickest = min(either, key=lambda name: min(times[name]))
@@ -223,9 +220,8 @@ def in_turn(works: Works, seconds: float, either: Sequence[str] = ()) -> tuple[d
     return {name: median(taken) * 1000 for name, taken in times.items()}, turns
 
 
-def _seconds(work: Work, last: Sequence[float]) -> float:
-    if last and last[0] < QUICK:
-        work.call()
+def _seconds(work: Work) -> float:
+    work.call()  # not counted, for another's turn left its threads awake, and memory gone back to the system
     start = time.perf_counter()
     work.call()
     return time.perf_counter() - start
