@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from elman.data.arrays import open_array
 from elman.data.extras import need
 from elman.data.frames import RATE_HZ, WINDOW_SAMPLES
 from elman.data.source import DataError, counted
@@ -157,22 +158,7 @@ def _check_length(path: Path, promised: int, read: int) -> None:
 
 def read_features(path: str | Path) -> np.ndarray:
     """Return the features [T, F] of a `.npy` file as float32. Raises DataError."""
-    path, expected = Path(path), "an array of numbers [frames, features]"
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except FileNotFoundError:
-        raise DataError(str(path), "no such file", expected, "check the spelling of the path") from None
-    except (ValueError, OSError, EOFError, OverflowError) as error:
-        found = f"no whole array ({error})"
-        if "Python objects" in str(error):
-            found = "an array of Python objects, which could run code"
-        raise DataError(str(path), found, expected, "write it again: numpy.save(FILE, floats)") from None
-    if array.dtype.kind not in "fiu":
-        raise DataError(str(path), f"an array of {array.dtype}", expected, "array.astype('float32')")
-    if array.ndim != 2 or not all(array.shape):
-        raise DataError(
-            str(path), f"an array of shape {array.shape}", expected, "reshape it, or leave it out"
-        )
+    array = open_array(path, ("frames", "features"))
     with np.errstate(over="ignore"):
         features = np.array(array, np.float32)
     if bad := int((~np.isfinite(features)).sum()):

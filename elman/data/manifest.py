@@ -5,7 +5,8 @@ clip, and its other columns are kept as they stand.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,18 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
         found = f"{counted(skipped, 'bad row')} and no good one" if skipped else "no row under the first"
         raise DataError(str(path), found, "a row for each clip", "check that this is the file you meant")
     return Manifest(str(path), tuple(clips), skipped)
+
+
+@contextmanager
+def reading(clip: Clip) -> Iterator[None]:
+    """Let an error in a clip's file say in which row the file is named."""
+    try:
+        yield
+    except DataError as error:
+        if clip.place == str(clip.path):
+            raise
+        found = f"in {clip.path.name}: {error.found}"
+        raise DataError(clip.place, found, error.expected, error.remedy) from None
 
 
 def is_manifest(path: str | Path) -> bool:

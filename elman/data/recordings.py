@@ -13,7 +13,7 @@ import numpy as np
 
 from elman.data import audio
 from elman.data.frames import BANDS, HOP_MS, RATE_HZ, Framer
-from elman.data.manifest import Clip, read_manifest
+from elman.data.manifest import Clip, read_manifest, reading
 from elman.data.source import DataError, counted, quote
 
 SUFFIXES = (*audio.SUFFIXES, ".npy")
@@ -190,15 +190,9 @@ def _read(clip: Clip, answer: str | None) -> Recording:
             f"one that ends in {', '.join(SUFFIXES)}",
             "convert it",
         )
-    try:
+    with reading(clip):
         frames = np.concatenate(list(frames_of(clip.path)))
         held = None if _is_features(clip.path) else audio.read_format(clip.path)
-    except DataError as error:
-        if clip.place == str(clip.path):
-            raise
-        raise DataError(
-            clip.place, f"in {clip.path.name}: {error.found}", error.expected, error.remedy
-        ) from None
     return Recording(frames, answer, clip.path, clip.columns, clip.place, held)
 
 

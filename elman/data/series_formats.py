@@ -1,4 +1,4 @@
-"""Reads series of numbers in three formats.
+"""Reads series of numbers in four formats.
 
 - `.ts` of the UEA and UCR archives (Bagnall et al. 2018, "The UEA multivariate time series classification
   archive"): a head of @ lines, then a line a series. A channel's steps are parted by commas, channels by
@@ -7,6 +7,8 @@
   each channel, and a column for the answer, the same in all rows of a series, which follow each other.
 - `.npy`: an array [series, steps, channels], and beside NAME.npy the answers in NAME.labels.csv, a row a
   series. Where series are shorter than the array, their last steps are NaN in every channel.
+- A manifest: a table with a column `path`, a row a series, whose file is either a CSV (or TSV), a row a time
+  step and a column a channel, or a `.npy` array [steps, channels].
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from typing import Literal
 
 import numpy as np
 
+from elman.data.arrays import open_array
+from elman.data.manifest import PATH, is_manifest, read_manifest, reading
 from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of, steps_of
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
 
@@ -29,11 +33,12 @@ _Row = tuple[int, list[str]]
 
 
 def read_series(path: str | Path, wanted: Wanted, *, skip_bad: bool = False) -> SeriesFile:
-    r"""Read a file in one of the three formats.
+    r"""Read a file in one of the four formats.
 
     Raises DataError with the place of what cannot be read: a value that is no number, channels of one series
     that differ in length, an undeclared label, a missing answer, rows of a series that are parted, an array
-    of another kind than numbers, and a file without a series. With `skip_bad`, series with such a fault are
+    of another kind than numbers, a row of a manifest that `read_manifest` refuses, files of a manifest with
+    other channels than the first, and a file without a series. With `skip_bad`, series with such a fault are
     left out and counted; faults of the whole file stand.
 
     >>> import tempfile
@@ -49,6 +54,8 @@ def read_series(path: str | Path, wanted: Wanted, *, skip_bad: bool = False) -> 
         found = _read_array(Path(path), wanted)
     elif kind == "ts":
         found = _read_ts(str(path), wanted, skip_bad)
+    elif kind == "manifest":
+        found = _read_manifest(str(path), wanted, skip_bad)
     else:
         found = _read_table(str(path), wanted, skip_bad)
     if not found.series:
@@ -57,7 +64,7 @@ def read_series(path: str | Path, wanted: Wanted, *, skip_bad: bool = False) -> 
     return found
 
 
-def format_of(path: str | Path) -> Literal["npy", "ts", "table"]:
+def format_of(path: str | Path) -> Literal["npy", "ts", "manifest", "table"]:
     """Tell the format of a file by its name, and by how it begins."""
     if str(path).endswith(".npy"):
         return "npy"
@@ -65,7 +72,9 @@ def format_of(path: str | Path) -> Literal["npy", "ts", "table"]:
         return "ts"
     lines = (text.strip() for _, text in read_lines(path, LONGEST_SERIES))
     first = next((text for text in lines if text and not text.startswith("#")), "")
-    return "ts" if first.startswith("@") else "table"
+    if first.startswith("@"):
+        return "ts"
+    return "manifest" if is_manifest(path) else "table"
 
 
 def answers_beside(path: str | Path) -> Path:
@@ -252,6 +261,10 @@ class _Table:
     answer: int | None
 
     def series(self, name: str, rows: list[_Row]) -> Series:
+        values = self.values(name, rows)
+        return Series(values, self.channels, self._answer(name, rows), name, f"{self.path}:{rows[0][0]}")
+
+    def values(self, name: str, rows: list[_Row]) -> np.ndarray:
         for number, row in rows:
             if len(row) != len(self.names):
                 raise DataError(
@@ -260,8 +273,7 @@ class _Table:
                     f"{len(self.names):,}, as the first row has names",
                     SKIP,
                 )
-        first = f"{self.path}:{rows[0][0]}"
-        values = np.stack(
+        return np.stack(
             [
                 numbers_of(
                     [row[i] for i in self.places],
@@ -272,7 +284,6 @@ class _Table:
                 for number, row in rows
             ]
         )
-        return Series(values, self.channels, self._answer(name, rows), name, first)
 
     def _answer(self, name: str, rows: list[_Row]) -> str | float | None:
         if self.answer is None:
@@ -293,7 +304,7 @@ class _Table:
 
 
 def _read_array(path: Path, wanted: Wanted) -> SeriesFile:
-    array = _open_array(path)
+    array = open_array(path, ("series", "steps", "channels"))
     answers: list[str | float | None] = [None] * len(array)
     if wanted.answer is not None:
         answers = [*_answers_beside(path, wanted, len(array))]
@@ -315,35 +326,6 @@ def _read_array(path: Path, wanted: Wanted) -> SeriesFile:
     return SeriesFile(str(path), tuple(series), 0, remarks)
 
 
-def _open_array(path: Path) -> np.ndarray:
-    """Map an array [N, T, C] of numbers into memory; a pickle is never opened."""
-    if not path.is_file():
-        next(read_lines(path), None)  # says why not
-    expected = "an array of numbers [series, steps, channels]"
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, OverflowError) as error:
-        pickled = "Python objects" in str(error)
-        found = "an array of Python objects, which could run code" if pickled else f"no whole array ({error})"
-        raise DataError(str(path), found, expected, "write it again: numpy.save(FILE, floats)") from None
-    if array.dtype.kind not in "fiu":
-        raise DataError(
-            str(path), f"an array of {array.dtype}", expected, "convert it: array.astype('float32')"
-        )
-    if array.ndim != 3 or not all(array.shape):
-        remedy = "give it a last axis: array[..., None]" if array.ndim == 2 else "reshape it"
-        raise DataError(str(path), f"an array of shape {array.shape}", expected, remedy)
-    there = path.stat().st_size - array.offset
-    if there != array.nbytes:
-        raise DataError(
-            str(path),
-            f"{there:,} bytes behind the head",
-            f"{array.nbytes:,}, for the shape {array.shape}",
-            "write it again",
-        )
-    return array
-
-
 def _answers_beside(path: Path, wanted: Wanted, count: int) -> Iterator[str | float]:
     assert wanted.answer is not None
     beside = str(answers_beside(path))
@@ -360,3 +342,49 @@ def _answers_beside(path: Path, wanted: Wanted, count: int) -> Iterator[str | fl
         )
     for number, row in body:
         yield answer_of(row[column] if column < len(row) else "", wanted, f"{beside}:{number}")
+
+
+# manifests
+
+
+def _read_manifest(path: str, wanted: Wanted, skip_bad: bool) -> SeriesFile:
+    manifest = read_manifest(path, [wanted.answer] if wanted.answer else [], skip_bad=skip_bad)
+    series: list[Series] = []
+    skipped = manifest.skipped
+    for clip in manifest.clips:
+        try:
+            with reading(clip):
+                one = read_one(clip.path, wanted)
+            answer = answer_of(clip.columns[wanted.answer], wanted, clip.place) if wanted.answer else None
+            one = replace(one, answer=answer, name=clip.columns[PATH], place=clip.place)
+            if series and one.channels != series[0].channels:
+                raise DataError(
+                    one.place,
+                    f"{counted(len(one.channels), 'channel')}: {', '.join(one.channels)}",
+                    f"{len(series[0].channels):,}, as in {series[0].place}: {', '.join(series[0].channels)}",
+                    SKIP,
+                )
+            series.append(one)
+        except DataError:
+            if not skip_bad:
+                raise
+            skipped += 1
+    return SeriesFile(path, tuple(series), skipped)
+
+
+def read_one(path: Path, wanted: Wanted) -> Series:
+    """Read a file that holds one series, a table or an array; it has no answer. Raises DataError."""
+    if path.suffix == ".npy":
+        array = open_array(path, ("steps", "channels"))
+        with np.errstate(over="ignore"):
+            values, channels = np.array(array, np.float32), numbered(array.shape[1])
+    else:
+        rows = _rows(path)
+        number, names = next(rows, (1, []))
+        channels = wanted.channels or tuple(names)
+        places = [_column(str(path), number, names, name, "channels") for name in channels]
+        body = list(rows)
+        if not body:
+            raise DataError(str(path), "no step", "names of channels, and a row a step under them", SKIP)
+        values = _Table(str(path), wanted, names, channels, places, None).values(path.name, body)
+    return Series(values, channels, None, path.name, str(path))

@@ -25,7 +25,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data import series as data
 from elman.data.batch import pack
 from elman.data.series import Scale, Series, SeriesFile, Wanted, hold, numbered
-from elman.data.series_formats import answers_beside, format_of, read_series
+from elman.data.series_formats import answers_beside, format_of, read_one, read_series
 from elman.data.source import DataError, read_lines
 from elman.learning.baselines import first_steps, train_classifier, train_linear
 from elman.learning.metrics import confusion, regression_scores
@@ -45,7 +45,7 @@ TIE = 1e-6  # of the log loss: less than one example more that is right
 class SeriesSettings(Settings):
     """Settings of the series task."""
 
-    label: str = option("label", "column of the labels, in CSV and in NAME.labels.csv")
+    label: str = option("label", "column of the labels, but in .ts")
     target: str | None = option(None, "column of numbers to predict instead of labels (any name for .ts)")
     series: str = option("series", "column that says to which series a row belongs, in CSV")
     channels: str | None = option(None, "columns that are channels, parted by commas [all others], in CSV")
@@ -110,7 +110,7 @@ class SeriesTask(Task):
     name = "series"
     summary = "classification and regression of series of numbers"
     shape = "many-to-one"
-    files = "UEA/UCR .ts; CSV with series, channels, label; .npy beside NAME.labels.csv"
+    files = "UEA/UCR .ts; CSV with series, channels, label; .npy beside NAME.labels.csv; TSV with path, label"
     metric_name = "accuracy"
     unit = "steps"
     settings_type = SeriesSettings
@@ -200,19 +200,26 @@ class SeriesTask(Task):
         series = Series(values, numbered(values.shape[1]), None, "input", "input")
         return self._answerable([series], "input")[0]
 
+    @property
+    def _named(self) -> bool:
+        """Whether the channels have names in the files."""
+        return self.channels != numbered(len(self.channels))
+
     def has_records(self, path: str) -> bool:
-        """Tell a file of series from typed lines: by its name, an @, or a column of series."""
+        """Tell a file of series from typed lines: by its name, an @, or its columns."""
         if format_of(path) != "table":
             return True
-        first = next((text for _, text in read_lines(path) if text.strip()), "")
-        return self.settings.series in (name.strip() for name in first.replace("\t", ",").split(","))
+        names = _names(path)
+        return self.settings.series in names or (self._named and not names.isdisjoint(self.channels))
 
     def questions(self, path: str) -> list[Series]:
-        """Read a file of series; a column of answers is passed over."""
-        wanted = self.settings.wanted
-        if format_of(path) == "table":
+        """Read a file of series, or a table of one; a column of answers is passed over."""
+        wanted = replace(self.settings.wanted, answer=None)
+        if format_of(path) != "ts" and self._named:
             wanted = replace(wanted, channels=self.channels)
-        return self._answerable(read_series(path, replace(wanted, answer=None)).series, path)
+        if format_of(path) == "table" and self.settings.series not in _names(path):
+            return self._answerable([read_one(Path(path), wanted)], path)
+        return self._answerable(read_series(path, wanted).series, path)
 
     def _answerable(self, series: Sequence[Series], path: str) -> list[Series]:
         """Refuse what no answer could be given to."""
@@ -357,6 +364,12 @@ class SeriesTask(Task):
         if not self.settings.one_way:
             raise CannotError("this run reads both ways, and cannot stream; train one with --one-way")
         yield _Stream(self, model)
+
+
+def _names(path: str) -> set[str]:
+    """The columns of a table."""
+    first = next((text for _, text in read_lines(path) if text.strip()), "")
+    return {name.strip() for name in first.replace("\t", ",").split(",")}
 
 
 class _Stream:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
-from elman.data.manifest import Clip, is_manifest, read_manifest
+from elman.data.manifest import Clip, is_manifest, read_manifest, reading
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
 from elman.learning.baselines import train_classifier, train_linear
@@ -315,13 +315,8 @@ class _Watching:
 
 
 def _film(clip: Clip, label: str | None) -> Film:
-    try:
+    with reading(clip):
         return Film(read_clip(clip.path, CACHE), label, clip)
-    except DataError as error:
-        if clip.place == str(clip.path):
-            raise
-        found = f"in {clip.path.name}: {error.found}"
-        raise DataError(clip.place, found, error.expected, error.remedy) from None
 
 
 def _clips_by_folder(folder: Path, label: str) -> list[Clip]:

@@ -250,6 +250,63 @@ def test_a_pickle_and_bytes_behind_an_array_are_refused(tmp_path: Path) -> None:
         read_series(tmp_path / "none.npy", Wanted())
 
 
+# manifests
+
+
+def manifest(folder: Path, rows: str = "a.csv\twalk\nb.csv\trun\n") -> Path:
+    write(folder, "x,y\n1,2\n3,\n", "a.csv")
+    write(folder, "x\ty\n5\t6\n", "b.csv")
+    np.save(folder / "c.npy", np.array([[1, 2], [np.nan, 4]]))
+    np.save(folder / "d.npy", np.array([[7, 8]], np.int16))
+    return write(folder, f"path\tlabel\n{rows}", "all.tsv")
+
+
+def test_a_manifest_of_tables(tmp_path: Path) -> None:
+    path = manifest(tmp_path)
+    a, b = read_series(path, Wanted()).series
+    np.testing.assert_equal(a.values, [[1, 2], [3, np.nan]])
+    np.testing.assert_equal(b.values, [[5, 6]])
+    assert (a.channels, a.answer, a.name, a.place) == (("x", "y"), "walk", "a.csv", f"{path}:2")
+    (only_y, _) = read_series(path, Wanted(None, channels=("y",))).series
+    np.testing.assert_equal(only_y.values, [[2], [np.nan]])
+    assert only_y.answer is None
+
+
+def test_a_manifest_of_arrays(tmp_path: Path) -> None:
+    c, d = read_series(manifest(tmp_path, "c.npy\t1.5\nd.npy\t-2\n"), Wanted(numeric=True)).series
+    np.testing.assert_equal(c.values, [[1, 2], [np.nan, 4]])
+    assert d.values.dtype == np.float32
+    assert (c.channels, c.answer, d.answer) == (("1", "2"), 1.5, -2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("e.csv", "x,y\n1,two\n", "in e.csv: 'two' in a channel of 'e.csv'"),
+        ("e.csv", "x,y\n1,2,3\n", "in e.csv: 3 columns"),
+        ("e.csv", "x,y\n", "in e.csv: no step"),
+        ("e.csv", "", "in e.csv: no step"),
+        ("e.csv", "x,z\n1,2\n", "2 channels: x, z\n  expected 2, as in all.tsv:2: x, y\n"),
+        ("e.npy", "", "in e.npy: no whole array"),
+        ("c.npy", None, "2 channels: 1, 2\n  expected 2, as in all.tsv:2: x, y\n"),
+        ("none.csv", None, "1 of 3 files missing: 'none.csv' (line 4)"),
+        ("../e.csv", None, "the path '../e.csv', which leads out of the manifest's folder"),
+        ("a.csv", None, "the clip 'a.csv' a second time, first in line 2"),
+    ],
+)
+def test_faults_of_manifests(
+    name: str, content: str | None, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = manifest(Path(), f"a.csv\twalk\nb.csv\trun\n{name}\twalk\n")
+    if content is not None:
+        write(Path(), content, name)
+    with pytest.raises(DataError, match=re.escape(f"all.tsv:4: found {found}")):
+        read_series(path, Wanted())
+    file = read_series(path, Wanted(), skip_bad=True)
+    assert (len(file.series), file.skipped) == (2, 1)
+
+
 def with_gaps() -> SeriesFile:
     rows = [[[1, np.nan], [np.inf, 2]], [[1, 2]], [[np.nan, -np.inf]]]
     series = [

@@ -191,6 +191,37 @@ def test_arrays_of_series_are_read_with_what_stands_beside_them(tmp_path: Path) 
     assert len(task.questions(path)) == 6
 
 
+@pytest.mark.usefixtures("no_pictures")
+def test_files_of_a_manifest(tmp_path: Path) -> None:
+    for i in range(6):
+        np.save(tmp_path / f"{i}.npy", np.full((3 + i, 2), i % 2))
+        (tmp_path / f"{i}.csv").write_text("x,y\n" + f"{i % 2},{i % 2}\n" * 3)
+    arrays, tables = tmp_path / "arrays.tsv", tmp_path / "tables.tsv"
+    arrays.write_text("path\tlabel\n" + "".join(f"{i}.npy\t{'ab'[i % 2]}\n" for i in range(6)))
+    tables.write_text("path\n" + "".join(f"{i}.csv\n" for i in range(6)))
+    run = training.train("series", arrays, dev=arrays, out=tmp_path / "run", **TINY)
+    assert [told["series"] for told in run.predict_file(arrays)] == [f"{i}.npy" for i in range(6)]
+    # The channels of the one have names, those of the other have none.
+    assert [told["series"] for told in run.predict_file(tables)] == [f"{i}.csv" for i in range(6)]
+
+    tables.write_text("path\tlabel\n" + "".join(f"{i}.csv\t{'ab'[i % 2]}\n" for i in range(6)))
+    run = training.train("series", tables, dev=tables, out=tmp_path / "named", **TINY)
+    (alone,) = run.predict_file(tmp_path / "0.csv")
+    assert alone == run.predict_file(tables)[0]
+    (tmp_path / "other.csv").write_text("x,z\n1,2\n")
+    with pytest.raises(DataError, match="found the columns 'x', 'z'\n  expected a column 'y'"):
+        run.predict_file(tmp_path / "other.csv")
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_typed_lines_are_no_table(tmp_path: Path) -> None:
+    (tmp_path / "a.ts").write_text("@classLabel true k l\n@data\n" + "1,2:1,2:k\n3,4:3,4:l\n" * 6)
+    run = training.train("series", tmp_path / "a.ts", dev=tmp_path / "a.ts", out=tmp_path / "run", **TINY)
+    (tmp_path / "typed").write_text("1,2:2,1\n")
+    (told,) = run.predict_file(tmp_path / "typed")
+    assert told["series"] == "1,2:2,1"
+
+
 def test_what_is_said_to_people(tmp_path: Path) -> None:
     task, examples = fresh(rising_or_falling(tmp_path / "t.csv"))
     (answer,) = Run(task, task.model().eval(), tmp_path).answers(examples[:1])

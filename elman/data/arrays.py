@@ -1,0 +1,46 @@
+"""Opens `.npy` arrays of numbers; one that holds Python objects is a pickle, and never opened."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from elman.data.source import DataError, read_lines
+
+
+def open_array(path: str | Path, axes: Sequence[str]) -> np.ndarray:
+    """Map an array of numbers into memory, without reading it.
+
+    Args:
+        path: of a file that `numpy.save` wrote.
+        axes: what its axes are, for messages; it must have as many, none of them of size 0.
+
+    Raises:
+        DataError: where it is no such array, or holds fewer or more bytes than its head says.
+    """
+    path, expected = Path(path), f"an array of numbers [{', '.join(axes)}]"
+    if not path.is_file():
+        next(read_lines(path), None)  # says why not
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, OSError, EOFError, OverflowError) as error:
+        pickled = "Python objects" in str(error)
+        found = "an array of Python objects, which could run code" if pickled else f"no whole array ({error})"
+        raise DataError(str(path), found, expected, "write it again: numpy.save(FILE, floats)") from None
+    if array.dtype.kind not in "fiu":
+        raise DataError(
+            str(path), f"an array of {array.dtype}", expected, "convert it: array.astype('float32')"
+        )
+    if array.ndim != len(axes) or not all(array.shape):
+        short = array.ndim == len(axes) - 1
+        remedy = "give it a last axis: array[..., None]" if short else "reshape it, or leave it out"
+        raise DataError(str(path), f"an array of shape {array.shape}", expected, remedy)
+    there = path.stat().st_size - array.offset
+    if there != array.nbytes:
+        raise DataError(
+            str(path),
+            f"{there:,} bytes behind the head",
+            f"{array.nbytes:,}, for the shape {array.shape}",
+            "write it again",
+        )
+    return array
