@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from elman.storage import write_whole
 from elman.tasks.task import Heatmap
 
+STEEP = 10  # medians of the loss that the first epochs' may be, or it flattens all others to a line
 WIDEST = 60  # inches that the cells of a picture take, at most
 
 
@@ -20,8 +21,13 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = 
     """Draw the training loss and the dev score over the epochs, the best epoch marked."""
     figure, axes = _axes("Learning")
     epochs = [row["epoch"] for row in log]
-    loss = axes.plot(epochs, [row["loss"] for row in log], color="tab:gray", label="training loss")
-    axes.set(xlabel="epoch", ylabel="training loss (nats)", ylim=(0, None))
+    losses = [row["loss"] for row in log]
+    loss = axes.plot(epochs, losses, color="tab:gray", label="training loss")
+    axes.set(xlabel="epoch", ylabel="training loss (nats)")
+    if min(losses) > 0 and max(losses) > STEEP * np.median(losses):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     right = axes.twinx()
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
