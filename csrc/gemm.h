@@ -41,20 +41,22 @@ struct Rows {
     Rows at(int64_t more) const { return {a, step, k0, c0, c, column + more}; }
 };
 
+// The panels of a tile are `apart` panels from each other.
 template <class T, int ROWS, int PANELS>
-ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k) {
+ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t apart) {
     constexpr int VECTORS = 2 * PANELS;
+    const auto column = [&](int v) { return rows.column + (v / 2) * apart * PANEL<T> + (v % 2) * LANES<T>; };
     const T* a[ROWS];
     Vector<T> sum[ROWS][VECTORS];
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++) {
         a[r] = rows.a[r] + rows.k0 * rows.step;
 #pragma GCC unroll 8
-        for (int v = 0; v < VECTORS; v++) sum[r][v] = load(rows.c0[r] + rows.column + v * LANES<T>);
+        for (int v = 0; v < VECTORS; v++) sum[r][v] = load(rows.c0[r] + column(v));
     }
     const int64_t step = rows.step;
     const auto right = [&](int64_t i, int v) {
-        return load(b + (v / 2) * panel_size + i * PANEL<T> + (v % 2) * LANES<T>);
+        return load(b + (v / 2) * apart * panel_size + i * PANEL<T> + (v % 2) * LANES<T>);
     };
     // The shorter side of the tile is held in registers while the longer one goes by.
 #pragma GCC unroll 2
@@ -84,17 +86,19 @@ ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int6
 #pragma GCC unroll 8
     for (int r = 0; r < ROWS; r++)
 #pragma GCC unroll 8
-        for (int v = 0; v < VECTORS; v++) store(rows.c[r] + rows.column + v * LANES<T>, sum[r][v]);
+        for (int v = 0; v < VECTORS; v++) store(rows.c[r] + column(v), sum[r][v]);
 }
 
-// A block of k over `panels` whole panels.
+// A block of k over `panels` whole panels. The panels of a tile are those at the same place of equal parts of B, not
+// neighbours: from tile to tile each part is then read on from front to back, as the machine fetches ahead.
 template <class T, int ROWS, int PANELS>
 void tiles(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels) {
-    int64_t p = 0;
-    for (; p + PANELS <= panels; p += PANELS)
-        tile<T, ROWS, PANELS>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k);
+    const int64_t part = panels / PANELS;
+    for (int64_t p = 0; p < part; p++)
+        tile<T, ROWS, PANELS>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, part);
     if constexpr (PANELS > 1)
-        for (; p < panels; p++) tile<T, ROWS, 1>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k);
+        for (int64_t p = part * PANELS; p < panels; p++)
+            tile<T, ROWS, 1>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, 0);
 }
 
 template <class T>

@@ -72,8 +72,9 @@ bool serves(PyObject* seen, PyObject* parameters) {
 }
 
 // step(ready, parameters, x, state) -> (y, state), or None.
-// ready: (seen, shape of x, its type, address of the kernel, what raises for its status, the steps that are left);
-// of these each is a `Step` of elman/nn/streaming.py.
+// ready: (seen, shape of x, its type, address of the kernel, what raises for its status, the steps that are left, whether
+// they are so long that other threads of Python's should go on meanwhile); of the steps each is a `Step` of
+// elman/nn/streaming.py.
 PyObject* step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     if (count != 4) return PyErr_Format(PyExc_TypeError, "step takes 4 arguments, got %zd", count);
     PyObject *ready = arguments[0], *state = arguments[3];
@@ -95,10 +96,9 @@ PyObject* step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     const int number = int(PyLong_AsLong(PyTuple_GetItem(next, 2)));
     room[number] = x.data + x.offset;
     const auto kernel = reinterpret_cast<int (*)(void* room, int number)>(PyLong_AsVoidPtr(part(3)));
-    int status;
-    Py_BEGIN_ALLOW_THREADS;
-    status = kernel(room, number);
-    Py_END_ALLOW_THREADS;
+    PyThreadState* others = part(6) == Py_True ? PyEval_SaveThread() : nullptr;
+    const int status = kernel(room, number);
+    if (others) PyEval_RestoreThread(others);
     PyObject* result = status ? PyObject_CallFunction(part(4), "i", status) : PyTuple_GetItem(next, 4);
     if (!status) Py_INCREF(result);
     Py_DECREF(next);

@@ -235,8 +235,8 @@ class Recurrent(nn.Module):
         (torch.Size([5]), torch.Size([1, 5]))
         """
         stream = self._stream
-        if stream and state is not None and not is_grad_enabled() and not (self.training and self.dropout):
-            stepped = stream.step(self._parameters, x, state)
+        if stream and state is not None and not is_grad_enabled() and not (self.dropout and self.training):
+            stepped = stream.step(x, state)
             if stepped is not None:
                 return stepped
         return self._first_step(x, state)
@@ -272,7 +272,7 @@ class Recurrent(nn.Module):
         initial = tuple((s.squeeze(1) if single else s).contiguous() for s in initial)
         x = (x.long() if one_hot else x).contiguous()
         stream = self._stream
-        if stream is None or not stream.serves(self._parameters):
+        if stream is None or not stream.serves():
             stream = self._packed(kernels, weights)
         stepped = stream.begin(x, initial)
         self._stream = stream
@@ -284,7 +284,7 @@ class Recurrent(nn.Module):
         for layer in range(self.num_layers):
             x = nothing[0].new_zeros(0, self.hidden_size if layer else self.input_size)
             check_fit(self.cell, [self._weights(f"_l{layer}")], x, nothing)
-        return Stream(kernels, weights, self.num_layers)
+        return Stream(kernels, weights, self._parameters, self.num_layers)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""

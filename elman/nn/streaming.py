@@ -19,6 +19,7 @@ from elman.nn.fused import WEIGHTS, at
 from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, ready_step
 
 MOST_BYTES = 1 << 20  # of a room that has more than one step
+LONG = 1 << 18  # multiplications, about 5 µs, from which on a step lets other threads of Python's go on
 
 # A step that is left: its room, with its address, and its number in there; the state that it begins with
 # unless another one is given; the output and the state behind; the tensor of all of these, and where it must
@@ -32,31 +33,34 @@ class Stream:
 
     Args:
         kernels: of the layers' cell.
-        parameters: the layers' weights by name, in torch's order.
+        weights: of the layers, by name, in torch's order.
+        parameters: where the layers keep their weights by name, so that it is seen when one changes.
         layers: L.
     """
 
-    def __init__(self, kernels: Kernels, parameters: Mapping[str, Tensor], layers: int) -> None:
-        self.seen = [(name, w, w._version) for name, w in parameters.items()]
-        self.kernels, self.layers = kernels, layers
-        weights = [w.detach().contiguous() for w in parameters.values()]
-        each = len(weights) // layers  # fewer than WEIGHTS without biases
-        self.dtype, self.input, self.hidden = weights[0].dtype, weights[0].shape[1], weights[1].shape[1]
+    def __init__(
+        self, kernels: Kernels, weights: Mapping[str, Tensor], parameters: Mapping[str, Any], layers: int
+    ) -> None:
+        self.kernels, self.parameters, self.layers = kernels, parameters, layers
+        self.seen = [(name, w, w._version) for name, w in weights.items()]
+        rows = [w.detach().contiguous() for w in weights.values()]
+        each = len(rows) // layers  # fewer than WEIGHTS without biases
+        self.dtype, self.input, self.hidden = rows[0].dtype, rows[0].shape[1], rows[1].shape[1]
         self.packed = []
-        for i in range(0, len(weights), each):
-            inputs = weights[i].shape[1]
+        for i in range(0, len(rows), each):
+            inputs = rows[i].shape[1]
             packed = torch.empty(kernels.sizes(inputs, self.hidden).forward, dtype=self.dtype)
-            some = [*map(at, weights[i : i + each]), *[0] * (WEIGHTS - each)]
+            some = [*map(at, rows[i : i + each]), *[0] * (WEIGHTS - each)]
             layer = Layer(input=inputs, hidden=self.hidden, directions=1)
             kernels.run("pack", layer, [Direction(0, *some, forward=at(packed))])
             self.packed.append(packed)
         self.addresses = (ctypes.c_void_p * layers)(*map(at, self.packed))
         self._kind: _Kind  # of the steps that it is ready for
 
-    def serves(self, parameters: Mapping[str, Tensor | None]) -> bool:
-        """Return whether these are the weights that were packed, unchanged (`.data` would hide it)."""
+    def serves(self) -> bool:
+        """Return whether the weights are those that were packed, unchanged (`.data` would hide it)."""
         for name, w, version in self.seen:
-            if parameters.get(name) is not w or w._version != version:
+            if self.parameters.get(name) is not w or w._version != version:
                 return False
         return True
 
@@ -72,16 +76,14 @@ class Stream:
         assert stepped is not None, "a step not of its own kind"
         return stepped
 
-    def step(
-        self, parameters: Mapping[str, Tensor | None], x: Tensor, state: Any
-    ) -> tuple[Tensor, Any] | None:
+    def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Return the output and the state behind; None if anything is not of the kind begun with."""
         kind = self._kind
         if ready_step is not None:
-            stepped = ready_step(kind.ready, parameters, x, state)
+            stepped = ready_step(kind.ready, self.parameters, x, state)
             if stepped is not None:
                 return stepped
-        return kind.step(x, state) if self.serves(parameters) else None
+        return kind.step(x, state) if self.serves() else None
 
 
 class _Kind:
@@ -103,7 +105,8 @@ class _Kind:
         self.rooms: list[_Results] = []  # the newest last
         address = ctypes.cast(self.kernel, ctypes.c_void_p).value
         as_dlpack = (2 if x.is_floating_point() else 0, 8 * x.element_size())  # kind and bits
-        self.ready = (stream.seen, self.x_shape, as_dlpack, address, check, self.left)
+        is_long = batch * sum(map(len, stream.packed)) >= LONG
+        self.ready = (stream.seen, self.x_shape, as_dlpack, address, check, self.left, is_long)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Go a step; see `Stream.step`."""
