@@ -17,8 +17,8 @@ STEEP = 10  # medians of the loss that the first epochs' may be, or it flattens 
 WIDEST = 60  # inches that the cells of a picture take, at most
 
 
-def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = "higher") -> Figure:
-    """Draw the training loss and the dev score over the epochs, the best epoch marked."""
+def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
+    """Draw the training loss and the dev score over the epochs, the epoch that is kept marked."""
     figure, axes = _axes("Learning")
     epochs = [row["epoch"] for row in log]
     losses = [row["loss"] for row in log]
@@ -33,8 +33,8 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str, better: str = 
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
     share = all(0 <= row["score"] <= 1 for row in log)
     right.set(ylabel=f"dev {metric}", ylim=(0, 1 if share else None))
-    best = (max if better == "higher" else min)(log, key=lambda row: row["score"])
-    dot = right.plot(best["epoch"], best["score"], "o", color="tab:blue", label=f"best: {best['score']:.4f}")
+    kept = next(row for row in reversed(log) if row["kept"])
+    dot = right.plot(kept["epoch"], kept["score"], "o", color="tab:blue", label=f"kept: {kept['score']:.4f}")
     axes.legend(handles=[*loss, *score, *dot], loc="center right")
     return figure
 

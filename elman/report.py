@@ -64,7 +64,7 @@ class Display:
         if progress.score is not None:
             self.say(
                 f"epoch {progress.epoch:3}  loss {progress.loss:8.3f}  dev {progress.score:z.4f}"
-                f"{' best' if progress.improved else '     '}  {progress.rate:,.0f} steps/s, {left} left"
+                f"{' kept' if progress.keep else '     '}  {progress.rate:,.0f} steps/s, {left} left"
             )
 
 
@@ -131,13 +131,12 @@ def write_card(
     """Write README.md, the model card."""
     facts = read_facts(run.folder)
     rows = _rows(metrics)
-    best_of = max if run.task.better == "higher" else min
-    best = best_of(log, key=lambda row: row["score"])
+    kept = next(row for row in reversed(log) if row["kept"])
     lines = [
         f"# {run.task.summary.capitalize()} by elman {facts['versions']['elman']}",
         "",
         f"Shape: {run.task.shape}. Trained for {log[-1]['epoch']} epochs; the weights are those of epoch "
-        f"{best['epoch']}, which scored best on dev.",
+        f"{kept['epoch']}, the last that was as good on dev as any.",
         "",
         *_markdown(
             ["data", "method", rows[0][2]["metric"]],

@@ -132,7 +132,7 @@ def train_on(
 
 
 def _train(run: Run, readings: dict[str, Reading], display: Display, resume: bool) -> list[dict[str, Any]]:
-    """Fit the run's model, saving the best weights, checkpoints and the log; return the log."""
+    """Fit the run's model, saving the weights to keep, checkpoints and the log; return the log."""
     task, model, folder = run.task, run.model, run.folder
     examples, settings = readings["train"].examples, task.settings
     steps = sum(map(task.length, examples))
@@ -143,6 +143,7 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
         settings.learning_rate,
         settings.patience,
         better=task.better,
+        grain=task.grain(readings["dev"].examples),
         depths=task.depths(model),
     )
     checkpoint, log = _load_checkpoint(folder) if resume else (None, [])
@@ -163,8 +164,8 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
         ):
             display.progress(progress, plan.epochs)
             if progress.checkpoint:
-                # The best weights first: a kill between the writes repeats an epoch, and with it this write.
-                if progress.improved:
+                # The weights first: a kill between the writes repeats an epoch, and with it this write.
+                if progress.keep:
                     run.save_weights()
                 log.append(_logged(progress))
                 _save_checkpoint(folder, progress, log)
@@ -177,7 +178,7 @@ def _draw(
     """Write the pictures into the run's folder."""
     task = run.task
     figures = {
-        "learning": plots.learning_curve(log, task.metric_name, task.better),
+        "learning": plots.learning_curve(log, task.metric_name),
         "lengths": plots.lengths(
             {part: [task.length(e) for e in reading.examples] for part, reading in readings.items()},
             task.unit,
@@ -290,5 +291,6 @@ def _logged(progress: Progress) -> dict[str, Any]:
         "loss": progress.loss,
         "score": progress.score,
         "best": progress.best,
+        "kept": progress.keep,
         "steps_a_second": round(progress.rate, 1),
     }

@@ -9,7 +9,7 @@ from elman import plots
     ("losses", "scale"), [([45, 2, 1, 1], "log"), ([3, 2, 1, 1], "linear"), ([45, 2, 1, 0], "linear")]
 )
 def test_a_steep_loss_is_drawn_on_a_log_scale(losses: list[float], scale: str) -> None:
-    log = [{"epoch": i + 1, "loss": loss, "score": 0.5} for i, loss in enumerate(losses)]
+    log = [{"epoch": i + 1, "loss": loss, "score": 0.5, "kept": True} for i, loss in enumerate(losses)]
     axes = plots.learning_curve(log, "accuracy").axes[0]
     assert axes.get_yscale() == scale
     low, high = axes.get_ylim()

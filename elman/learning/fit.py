@@ -56,6 +56,7 @@ class Plan:
     averaging: float = 0.999  # share of the average that an update leaves
     depths: Mapping[str, int] = field(default_factory=dict)  # of pretrained parameters below the top, by name
     better: Literal["higher", "lower"] = "higher"  # score
+    grain: float = 0.0  # a difference between scores that is none
     slower: float = 2.6  # by so much a parameter learns more slowly than those one level above it
 
     @property
@@ -66,6 +67,14 @@ class Plan:
     def beats(self, score: float, best: float) -> bool:
         """Return whether a score is better than the best so far."""
         return score > best if self.better == "higher" else score < best
+
+    def as_good(self, score: float, best: float) -> bool:
+        """Return whether a score is as good as the best so far.
+
+        Of epochs that are as good the last is kept, which learned longest and at the smallest rate: where dev
+        is small, one answer more is luck, and the first epoch that has it would be kept far too early.
+        """
+        return score >= best - self.grain if self.better == "higher" else score <= best + self.grain
 
     def rate_at(self, position: float, depth: int = 0) -> float:
         """Return the learning rate after `position` epochs, a fraction.
@@ -100,13 +109,9 @@ class Progress:
     seconds_left: float  # at this rate, if no early stop
     score: float | None = None  # on dev, at the end of an epoch
     best: float = math.nan  # the best score so far
-    best_epoch: int = 0
+    best_epoch: int = 0  # the first that had it
+    keep: bool = False  # whether this epoch's weights take the place of those kept before
     checkpoint: Checkpoint | None = None  # at the end of an epoch
-
-    @property
-    def improved(self) -> bool:
-        """Whether this epoch's score is the best so far."""
-        return self.score is not None and self.best_epoch == self.epoch
 
 
 def fit(
@@ -200,6 +205,7 @@ def fit(
             score=score,
             best=best,
             best_epoch=best_epoch,
+            keep=plan.as_good(score, best),
             checkpoint=Checkpoint(tensors, epoch, step, best, best_epoch),
         )
         if epoch < plan.epochs:

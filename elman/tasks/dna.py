@@ -303,6 +303,10 @@ class DNA(Task):
             scores["auroc"] = auroc(positive, [row[1] for row in rows])
         return scores
 
+    def grain(self, examples: Sequence[Strand]) -> float:
+        """Return the worth of an answer."""
+        return 0.0 if self.per_base else labels.grain(examples)
+
     def confusion(
         self, examples: Sequence[Strand], answers: Sequence[Verdict]
     ) -> tuple[list[str], np.ndarray]:

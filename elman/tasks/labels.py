@@ -83,6 +83,11 @@ def scores(gold: Sequence[str], answers: Sequence[Verdict], labels: Sequence[str
     return classification_scores(gold, [answer.label for answer in answers], labels, rows)
 
 
+def grain(examples: Sequence[Any]) -> float:
+    """Return what one answer more or less is worth in an accuracy, and half of another for the rounding."""
+    return 1.5 / len(examples)
+
+
 def calibrate(
     task: Task,
     model: Any,

@@ -275,6 +275,10 @@ class Sentiment(Task):
         """Score labels and their probabilities."""
         return labels.scores([example.label or "" for example in examples], answers, self.labels)
 
+    def grain(self, examples: Sequence[Text]) -> float:
+        """Return the worth of an answer."""
+        return labels.grain(examples)
+
     def confusion(self, examples: Sequence[Text], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
         gold = [example.label or "" for example in examples]

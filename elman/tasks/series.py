@@ -38,7 +38,6 @@ from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, optio
 
 WINDOW_HIDDEN = 100  # of the standard network
 WINDOW_EPOCHS = 60
-TIE = 1e-6  # of the log loss: less than one example more that is right
 
 
 @dataclass(frozen=True)
@@ -309,10 +308,9 @@ class SeriesTask(Task):
             return None
         return labels.calibrate(self, model, examples, targets)
 
-    def score(self, model: Reader, examples: Sequence[Series]) -> float:
-        """Return the metric's value; of equal ones, the one with less log loss is a little better."""
-        figures = self.metric(examples, self.answers(model, examples))
-        return figures["value"] - TIE * figures.get("log_loss", 0.0)
+    def grain(self, examples: Sequence[Series]) -> float:
+        """Return the worth of an answer."""
+        return 0.0 if self.target else labels.grain(examples)
 
     def metric(self, examples: Sequence[Series], answers: Sequence[Any]) -> dict[str, Any]:
         """Score labels by accuracy, numbers by the root of their mean squared error."""

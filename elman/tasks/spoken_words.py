@@ -119,6 +119,10 @@ class SpokenWords(Hearing):
         """Score labels: accuracy, macro F1."""
         return labels.scores([one.answer or "" for one in examples], answers, self.symbols)
 
+    def grain(self, examples: Sequence[Recording]) -> float:
+        """Return the worth of an answer."""
+        return labels.grain(examples)
+
     def confusion(
         self, examples: Sequence[Recording], answers: Sequence[Verdict]
     ) -> tuple[list[str], np.ndarray]:

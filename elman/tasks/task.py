@@ -252,6 +252,10 @@ class Task(ABC):
         """Return the metric's value as training asks for it each epoch; cheaper where that takes long."""
         return self.metric(examples, self.answers(model, examples))["value"]
 
+    def grain(self, examples: Sequence[Any]) -> float:
+        """Return a difference between two scores of dev that is none: 0, or less than two answers' worth."""
+        return 0.0
+
     def depths(self, model: Any) -> dict[str, int]:
         """Return how deep below the top pretrained parameters lie, by name; those not named lie at 0.
 

@@ -250,6 +250,10 @@ class Video(Task):
         gold = [str(film.label) for film in examples]
         return labels.scores(gold, answers, self.labels)
 
+    def grain(self, examples: Sequence[Film]) -> float:
+        """Return the worth of an answer."""
+        return labels.grain(examples)
+
     def confusion(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
         gold = [str(film.label) for film in examples]

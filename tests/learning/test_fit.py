@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -135,29 +135,40 @@ def test_the_model_is_judged_without_dropout_on_its_average() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "patience", "epochs", "best"),
+    ("scores", "patience", "epochs", "best", "kept"),
     [
-        ([0.1, 0.3, 0.2, 0.3, 0.4], 2, 4, 2),
-        ([0.1, 0.3, 0.2, 0.4, 0.1], 2, 5, 4),
-        ([0.0, 0.0, 0.0, 0.0, 0.0], 1, 2, 1),
-        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5, 5),
+        ([0.1, 0.3, 0.2, 0.3, 0.4], 2, 4, 2, 4),
+        ([0.1, 0.3, 0.2, 0.4, 0.1], 2, 5, 4, 4),
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 1, 2, 1, 2),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5, 5, 5),
     ],
 )
-def test_training_stops_after_patience(scores: list[float], patience: int, epochs: int, best: int) -> None:
+def test_training_stops_after_patience_and_the_last_of_the_best_is_kept(
+    scores: list[float], patience: int, epochs: int, best: int, kept: int
+) -> None:
     given = iter(scores)
     plan = replace(PLAN, epochs=5, patience=patience)
     ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
     assert [p.score for p in ends] == scores[:epochs]
     assert (ends[-1].best_epoch, ends[-1].best) == (best, scores[best - 1])
-    assert [p.epoch for p in ends if p.improved][-1] == best
+    assert [p.epoch for p in ends if p.keep][-1] == kept
 
 
 def test_a_lower_score_may_be_the_better_one() -> None:
     given = iter([5.0, 3.0, 3.0, 4.0, 2.0])
     plan = replace(PLAN, epochs=5, patience=2, better="lower")
     ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
-    assert [p.improved for p in ends] == [True, True, False, False]
+    assert [p.keep for p in ends] == [True, True, True, False]
     assert (ends[-1].best_epoch, ends[-1].best) == (2, 3.0)
+
+
+@pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
+def test_what_is_less_than_the_grain_is_no_difference(better: Literal["higher", "lower"], sign: int) -> None:
+    given = iter([sign * right / 12 for right in (9, 11, 10, 9, 10)])
+    plan = replace(PLAN, epochs=5, better=better, grain=1.5 / 12)
+    ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
+    assert [p.keep for p in ends] == [True, True, True, False, True]
+    assert (ends[-1].best_epoch, ends[-1].best) == (2, sign * 11 / 12)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -189,7 +200,7 @@ def test_a_resumed_run_thaws_as_the_run_that_was_not_stopped() -> None:
 def facts(progress: Progress) -> tuple[Any, ...]:
     """All of it that does not depend on the clock."""
     p = progress
-    return p.epoch, p.step, p.position, p.loss, p.score, p.best, p.best_epoch, p.improved
+    return p.epoch, p.step, p.position, p.loss, p.score, p.best, p.best_epoch, p.keep
 
 
 @pytest.mark.parametrize(("patience", "epochs"), [(10, 4), (1, 3)])
