@@ -177,7 +177,7 @@ def test_train_puts_figures_on_stdout_and_talk_on_stderr(
         ]
     assert "train " in told.err
     assert "30 sentences, 475 tokens, IOB2, 3 types" in told.err
-    assert re.search(r"epoch   1  loss +\d+\.\d+  dev \d\.\d{4} best", told.err)
+    assert re.search(r"epoch   1  loss +\d+\.\d+  dev \d\.\d{4} kept", told.err)
     assert "\x1b" not in told.out + told.err
     assert "━" not in told.err
 

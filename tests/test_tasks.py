@@ -99,6 +99,7 @@ CASES = {
         empty="found a text without a word\n  expected a text\n  type one in quotes",
         least=0.8,
         perfect=1.0,
+        settings={"epochs": 14},
     ),
     "dna": Case(
         shorten=lambda text: ">".join(text.split(">")[:21]),
