@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn.shapes import ManyToOne
@@ -15,16 +14,12 @@ from elman.nn.shapes import ManyToOne
 CROP = 56  # pixels of the side that is looked at; in training, anywhere in the frame
 CHANNELS = 5  # red, green, blue; brighter, darker than in the frame before
 WIDTHS = (16, 32, 64, 64)  # channels behind each convolution, which halves the side
-GRID = 4  # cells of a side, for each of which it is told how much changes
-STRESS = 5  # by which that is multiplied, to be about as large as what the eye finds
-FEATURES = 2 * WIDTHS[-1] + 2 * GRID**2  # F
+FEATURES = 2 * WIDTHS[-1]  # F
 AT_ONCE = 256  # frames that the convolutions read together, so that memory is bounded
 
 
 class Watcher(nn.Module):
     """Scores of clips.
-
-    What the convolutions find is normalised: it tells what moves, not how much. That is told beside it.
 
     In training a batch is turned left to right, its brightness changed and a part of the frame looked at, all
     drawn anew for each clip; afterwards the middle of the frame is looked at.
@@ -89,10 +84,8 @@ class Watcher(nn.Module):
 
         now = part(some)
         change = 4 * (now - part(before[some])).mean(1, keepdim=True)
-        moved = torch.cat((change.relu(), (-change).relu()), 1)
-        found = self.eye(torch.cat((now - 0.5, moved), 1))
-        much = STRESS * F.adaptive_avg_pool2d(moved, GRID)
-        return torch.cat((found.mean((2, 3)), found.amax((2, 3)), much.flatten(1)), 1)
+        found = self.eye(torch.cat((now - 0.5, change.relu(), (-change).relu()), 1))
+        return torch.cat((found.mean((2, 3)), found.amax((2, 3))), 1)
 
     def step(self, frame: Tensor, before: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Return scores [1, K] behind one more frame [S, S, 3], after the one before it, and the state."""
