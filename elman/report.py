@@ -136,7 +136,7 @@ def write_card(
         f"# {run.task.summary.capitalize()} by elman {facts['versions']['elman']}",
         "",
         f"Shape: {run.task.shape}. Trained for {log[-1]['epoch']} epochs; the weights are those of epoch "
-        f"{kept['epoch']}, the last that was as good on dev as any.",
+        f"{kept['epoch']}, the last that was as good on dev as any, but for one answer at most.",
         "",
         *_markdown(
             ["data", "method", rows[0][2]["metric"]],
