@@ -266,7 +266,7 @@ def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, An
     try:
         text = (folder / "log.jsonl").read_text()
         rows = [json.loads(line) for line in text.splitlines()][: checkpoint.epoch]
-        told = [row["epoch"] for row in rows if {"loss", "score"} <= row.keys()]
+        told = [row["epoch"] for row in rows if {"loss", "score", "kept"} <= row.keys()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(folder / "log.jsonl", f"no JSON objects in its lines ({error})") from None
     if told != list(range(1, checkpoint.epoch + 1)):
