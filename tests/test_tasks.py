@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -284,6 +284,25 @@ def test_it_learned_something(trained: Trained) -> None:
     log = [json.loads(line) for line in (trained.run.folder / "log.jsonl").read_text().splitlines()]
     assert log[-1]["loss"] < 0.7 * log[0]["loss"]
     assert trained.beats(trained.run.judge(trained.examples)["value"], trained.case.least)
+
+
+def test_one_answer_more_on_dev_is_no_difference_where_answers_are_counted(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[Any] = []
+
+    def planned(*args: Any) -> NoReturn:
+        plans.append(args[4])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "fit", planned)
+    with pytest.raises(KeyboardInterrupt):
+        trained.train(tmp_path)
+    dev = len(trained.examples)
+    if trained.kind.name in ("sentiment", "dna", "video", "series"):
+        assert 1 / dev < plans[0].grain < 2 / dev
+    else:
+        assert plans[0].grain == 0
 
 
 def test_a_loaded_run_answers_as_the_trained_one(trained: Trained) -> None:
