@@ -61,7 +61,7 @@ void backpropagation_through_time(const ElmanLayer& layer, const Way& way) {
             sums[m] = dgates + p.first();
         }
         if (way.meeting) way.meeting->wait(way.ways_that_meet, met);  // for the other units' dz
-        add_product(alive, sums.data(), 1, p.columns, u, way.unit, way.last_unit, dh.data(), dh.data());
+        add_product(alive, sums.data(), 1, p.columns, u, way.unit, way.last_unit, dh.data(), dh.data(), i % 2);
     }
     for (int64_t m = 0; m < members; m++) {
         std::copy(dh[m] + way.unit, dh[m] + end, static_cast<T*>(d.dh) + way.sequence(m) * p.hidden + way.unit);

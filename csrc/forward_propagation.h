@@ -51,10 +51,11 @@ struct Products {
     const Packing<Cell, T>& p;
     const Way& way;
 
-    void add(int64_t rows, const T* const* a, int64_t k, const T* b, const T* const* c0, T* const* c) const {
-        if (way.meeting == nullptr) return add_product(rows, a, 1, k, b, 0, p.columns, c0, c);
+    void add(int64_t rows, const T* const* a, int64_t k, const T* b, const T* const* c0, T* const* c,
+             bool turned = false) const {
+        if (way.meeting == nullptr) return add_product(rows, a, 1, k, b, 0, p.columns, c0, c, turned);
         for (int64_t gate = 0; gate < Cell::GATES; gate++)
-            add_product(rows, a, 1, k, b, gate * p.wide + way.unit, gate * p.wide + way.last_unit, c0, c);
+            add_product(rows, a, 1, k, b, gate * p.wide + way.unit, gate * p.wide + way.last_unit, c0, c, turned);
     }
 
     // z = bias + W x. W x has no part in the sections behind the first GATES.
@@ -126,7 +127,7 @@ void forward_propagation(const ElmanLayer& layer, const Way& way) {
             const int64_t t = way.time(i), alive = way.alive(t);
             if (!layer.recompute) {
                 if (way.meeting && i > 0) way.meeting->wait(way.ways_that_meet, met);
-                products.add(alive, h.data() + at, p.hidden, u, sums.data() + at, sums.data() + at);
+                products.add(alive, h.data() + at, p.hidden, u, sums.data() + at, sums.data() + at, i % 2);
             }
             for (int64_t m = 0; m < alive; m++, at++)
                 step<Cell, T>(p, way.unit, way.last_unit, z[at], d.gates, h[at], Cell::MEMORY ? states.c_before(i, m) : nullptr,

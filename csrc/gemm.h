@@ -92,28 +92,30 @@ ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int6
 // A block of k over `panels` whole panels. The panels of a tile are those at the same place of equal parts of B, not
 // neighbours: from tile to tile each part is then read on from front to back, as the machine fetches ahead.
 template <class T, int ROWS, int PANELS>
-void tiles(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels) {
+void tiles(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels, bool turned) {
     const int64_t part = panels / PANELS;
-    for (int64_t p = 0; p < part; p++)
+    for (int64_t i = 0; i < part; i++) {
+        const int64_t p = turned ? part - 1 - i : i;
         tile<T, ROWS, PANELS>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, part);
+    }
     if constexpr (PANELS > 1)
         for (int64_t p = part * PANELS; p < panels; p++)
             tile<T, ROWS, 1>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, 0);
 }
 
 template <class T>
-void tiles(int64_t count, const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels) {
+void tiles(int64_t count, const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels, bool turned) {
     switch (count) {
-        case 1: return tiles<T, 1, 4>(rows, b, panel_size, k, panels);
-        case 2: return tiles<T, 2, 2>(rows, b, panel_size, k, panels);
-        case 3: return tiles<T, 3, 2>(rows, b, panel_size, k, panels);
-        case 4: return tiles<T, 4, 1>(rows, b, panel_size, k, panels);
-        case 5: return tiles<T, 5, 1>(rows, b, panel_size, k, panels);
-        case 6: return tiles<T, 6, 1>(rows, b, panel_size, k, panels);
+        case 1: return tiles<T, 1, 4>(rows, b, panel_size, k, panels, turned);
+        case 2: return tiles<T, 2, 2>(rows, b, panel_size, k, panels, turned);
+        case 3: return tiles<T, 3, 2>(rows, b, panel_size, k, panels, turned);
+        case 4: return tiles<T, 4, 1>(rows, b, panel_size, k, panels, turned);
+        case 5: return tiles<T, 5, 1>(rows, b, panel_size, k, panels, turned);
+        case 6: return tiles<T, 6, 1>(rows, b, panel_size, k, panels, turned);
     }
     if constexpr (TILE_ROWS > 6) {
-        if (count == 7) return tiles<T, 7, 1>(rows, b, panel_size, k, panels);
-        return tiles<T, 8, 1>(rows, b, panel_size, k, panels);
+        if (count == 7) return tiles<T, 7, 1>(rows, b, panel_size, k, panels, turned);
+        return tiles<T, 8, 1>(rows, b, panel_size, k, panels, turned);
     }
 }
 
@@ -126,32 +128,36 @@ void last_tile(int64_t count, const Rows<T>& rows, const T* b, int64_t k, int64_
         std::memcpy(copy[r], rows.c0[r] + rows.column, left * sizeof(T));
         copies[r] = copy[r];
     }
-    tiles<T>(count, {rows.a, rows.step, rows.k0, copies, copies, 0}, b, 0, k, 1);
+    tiles<T>(count, {rows.a, rows.step, rows.k0, copies, copies, 0}, b, 0, k, 1, false);
     for (int64_t r = 0; r < count; r++) std::memcpy(rows.c[r] + rows.column, copy[r], left * sizeof(T));
 }
 
 // Columns `first` to `last` of C, where `first` begins a panel. a: [rows] pointers to K >= 1 elements, `step` apart.
-// b: all of B, packed. c0, c: [rows] pointers to rows, from their column 0 on.
+// b: all of B, packed. c0, c: [rows] pointers to rows, from their column 0 on. turned: from the last panel to the first.
+// Who comes back to the same B again and again turns each second time: what was read last is still near.
 template <class T>
 void add_product(int64_t rows, const T* const* a, int64_t step, int64_t k, const T* b, int64_t first, int64_t last,
-                 const T* const* c0, T* const* c) {
+                 const T* const* c0, T* const* c, bool turned = false) {
     const int64_t begin = first / PANEL<T>, whole = last / PANEL<T>, left = last % PANEL<T>, panel_size = k * PANEL<T>;
     const int64_t cuts = ceiling(rows, TILE_ROWS);
     const int64_t group = rows < 4 ? std::max<int64_t>(1, whole - begin) : 1;  // panels that go by while a tile's rows stay
-    for (int64_t k0 = 0; k0 < k; k0 += BLOCK) {
-        const int64_t depth = std::min(BLOCK, k - k0);
+    const int64_t groups = (whole - begin) / group + (left > 0), block = cuts > 1 ? BLOCK : k;
+    for (int64_t k0 = 0; k0 < k; k0 += block) {
+        const int64_t depth = std::min(block, k - k0);
         // Panels outside, rows inside, so that a block of a panel is fetched once.
-        for (int64_t p = begin; p < whole + (left > 0); p += p < whole ? group : 1)
+        for (int64_t i = 0; i < groups; i++) {
+            const int64_t p = begin + (turned ? groups - 1 - i : i) * group;
+            const T* panel = b + p * panel_size + k0 * PANEL<T>;
             for (int64_t cut = 0, row = 0; cut < cuts; cut++) {
                 const int64_t next = rows * (cut + 1) / cuts;
                 const Rows<T> some{a + row, step, k0, (k0 == 0 ? c0 : c) + row, c + row, p * PANEL<T>};
-                const T* block = b + p * panel_size + k0 * PANEL<T>;
                 if (p < whole)
-                    tiles<T>(next - row, some, block, panel_size, depth, group);
+                    tiles<T>(next - row, some, panel, panel_size, depth, group, turned);
                 else
-                    last_tile<T>(next - row, some, block, depth, left);
+                    last_tile<T>(next - row, some, panel, depth, left);
                 row = next;
             }
+        }
     }
 }
 

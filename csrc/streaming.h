@@ -29,7 +29,7 @@ constexpr int64_t FEW = 8;  // sequences whose step finds room on the stack, whi
 // Columns of a row of gates whose sums are found together: a few tiles of one row (see gemm.h), a part of the weights
 // that is small beside a core's own cache.
 template <class T>
-constexpr int64_t COLUMNS = 16 * PANEL<T>;
+constexpr int64_t COLUMNS = 8 * PANEL<T>;
 
 // A step with an odd number goes through the weights from the last to the first: those that the step before used last
 // are still near. The sums of an element are the same, in the same order.
@@ -71,7 +71,8 @@ void step_stack(const ElmanRoom& room, int64_t number) {
                     const int64_t left = std::max(from, first), right = std::min(to, first + p.columns);
                     for (int64_t b = 0; b < batch; b++) sums.data[b] = z.data[b] + first;
                     if (left < right)
-                        add_product(batch, a, 1, k, packed, left - first, right - first, sums.data, sums.data);
+                        add_product(batch, a, 1, k, packed, left - first, right - first, sums.data, sums.data,
+                                    number % 2);
                 };
                 if (!one_hot) add(inputs.data, p.input, w, 0);
                 add(before.data, p.hidden, w + p.u_at(), p.first());
