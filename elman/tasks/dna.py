@@ -56,7 +56,7 @@ class DNASettings(Settings):
     label: str = option("label", "column of the labels in a table")
     reverse_complement: bool = option(False, "train and answer on both strands")
     init: str | None = option(None, "run of a language model of bases, characters, to start from")
-    hidden: int = option(100, "size of the hidden state, in each direction")
+    hidden: int = option(200, "size of the hidden state, in each direction")
     epochs: int = option(20, "passes over the training data, at most")
 
     def files(self) -> dict[str, Path]:
