@@ -37,9 +37,10 @@ class Watcher(nn.Module):
         self.eye = nn.Sequential()
         channels = CHANNELS
         for width in WIDTHS:
-            self.eye.append(nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False))
-            self.eye.append(nn.GroupNorm(4, width))
-            self.eye.append(nn.ReLU())
+            # Not normalised: how much moves, and not only what, often decides.
+            convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1)
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+            self.eye.extend((convolution, nn.ReLU()))
             channels = width
         self.whole = ManyToOne(layers, labels, dropout)
         self.register_buffer("temperature", torch.ones(()))
