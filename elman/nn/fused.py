@@ -7,7 +7,9 @@ the way back (`checkpoint_every`), and a gradient may end where a span begins (`
 Letters: T time, B batch, N real steps of the batch, I input, H hidden, D directions.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -20,6 +22,8 @@ from elman.nn.kernels import BAD_BATCH, Direction, Kernels, Layer
 
 WEIGHTS = 4  # of a direction: weight_ih, weight_hh, bias_ih, bias_hh
 GRADIENTS = ("dw_ih", "dw_hh", "db_ih", "db_hh")
+LARGEST_KEPT = 32 << 20  # bytes
+LINE = 64  # elements of which each part of the scratch is a multiple: it begins a line of the cache
 
 
 class Span(NamedTuple):
@@ -94,6 +98,27 @@ def check_every(name: str, every: object) -> None:
         raise ValueError(f"{name} must be a number of steps, at least 1, got {every!r}")
 
 
+_kept: dict[torch.dtype, Tensor] = {}
+
+
+@contextmanager
+def scratch(dtype: torch.dtype, *shapes: tuple[int, ...]) -> Iterator[list[Tensor]]:
+    """Give room for what lasts no longer than a call, and keep it for the next one.
+
+    Memory that comes anew from the system takes a tenth of a small layer's time: it is cleared, page by page.
+    """
+    sizes = [math.ceil(math.prod(shape) / LINE) * LINE for shape in shapes]
+    small = sum(sizes) * dtype.itemsize <= LARGEST_KEPT
+    # Taken out while it is in use, so that another thread's call finds none and takes room of its own.
+    room = _kept.pop(dtype, None) if small else None
+    if room is None or len(room) < sum(sizes):
+        room = torch.empty(sum(sizes), dtype=dtype)
+    parts = room[: sum(sizes)].split(sizes)
+    yield [part[: math.prod(shape)].view(shape) for part, shape in zip(parts, shapes, strict=True)]
+    if small:
+        _kept[dtype] = room
+
+
 class History(NamedTuple):
     """What every step leaves for the way back, [D, N, ...]; empty where a cell has no such thing."""
 
@@ -135,14 +160,14 @@ class _Call:
         Without `history`, nothing is kept: there is but one state, the final one, for all visits.
         """
         outputs = self.empty(len(self.x), self.width)
-        packed = self.empty(self.plan.directions, self.sizes.forward)
         before: list[State] = []
         seen: set[range] = set()
-        for visit in self.plan.visits():
-            before.append(_copies(state) if history else state)
-            layer, directions = self.describe(visit, outputs, state, history, visit.span.n0, packed)
-            self.kernels.run("forward", layer._replace(packed=visit.directions in seen), directions)
-            seen.add(visit.directions)
+        with scratch(self.dtype, (self.plan.directions, self.sizes.forward)) as (packed,):
+            for visit in self.plan.visits():
+                before.append(_copies(state) if history else state)
+                layer, directions = self.describe(visit, outputs, state, history, visit.span.n0, packed)
+                self.kernels.run("forward", layer._replace(packed=visit.directions in seen), directions)
+                seen.add(visit.directions)
         return outputs, before
 
     def backward(
@@ -159,38 +184,46 @@ class _Call:
 
         Without `history`, every span's is found again.
         """
-        plan = self.plan
+        plan, sizes = self.plan, self.sizes
         longest = max(span.n1 - span.n0 for span in plan.spans)
-        packed = self.empty(plan.directions, 0 if history else self.sizes.forward)
-        back = self.empty(plan.directions, self.sizes.back)
-        dgates = self.empty(plan.directions, longest, self.sizes.dgates)
-        found = history or self.history(longest)
-        seen: set[range] = set()
-        crossed: set[Span] = set()  # by a direction
-        for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
-            n0 = visit.span.n0
-            layer, directions = self.describe(visit, outputs, state, found, n0 if history else 0, packed)
-            layer = layer._replace(packed=visit.directions in seen)
-            if not history:
-                self.kernels.run("forward", layer._replace(recompute=1), directions)
-            directions = [
-                direction._replace(
-                    back=at(back, i),
-                    dgates=at(dgates, i),
-                    doutputs=at(doutputs, n0, i * self.hidden),
-                    **{name: at(ds, i) for name, ds in zip(("dh", "dc"), dstate, strict=False)},
-                    **dict(zip(GRADIENTS, map(at, dweights[WEIGHTS * i : WEIGHTS * (i + 1)]), strict=True)),
-                )
-                for i, direction in zip(visit.directions, directions, strict=True)
-            ]
-            layer = layer._replace(dx=at(dx, n0), add_dx=visit.span in crossed)
-            self.kernels.run("backward", layer, directions)
-            seen.add(visit.directions)
-            crossed.add(visit.span)
-            for i in visit.directions:
-                if cut := plan.detached(visit.span, i):
-                    for ds in dstate:
-                        ds[i, :cut] = 0
+        again = 0 if history else longest  # steps whose gates are found again
+        with scratch(
+            self.dtype,
+            (plan.directions, 0 if history else sizes.forward),
+            (plan.directions, sizes.back),
+            (plan.directions, longest, sizes.dgates),
+            (plan.directions, again, sizes.gates),
+            (plan.directions, again, sizes.cells),
+        ) as (packed, back, dgates, *found):
+            found = history or History(*found)
+            seen: set[range] = set()
+            crossed: set[Span] = set()  # by a direction
+            for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
+                n0 = visit.span.n0
+                layer, directions = self.describe(visit, outputs, state, found, n0 if history else 0, packed)
+                layer = layer._replace(packed=visit.directions in seen)
+                if not history:
+                    self.kernels.run("forward", layer._replace(recompute=1), directions)
+                directions = [
+                    direction._replace(
+                        back=at(back, i),
+                        dgates=at(dgates, i),
+                        doutputs=at(doutputs, n0, i * self.hidden),
+                        **{name: at(ds, i) for name, ds in zip(("dh", "dc"), dstate, strict=False)},
+                        **dict(
+                            zip(GRADIENTS, map(at, dweights[WEIGHTS * i : WEIGHTS * (i + 1)]), strict=True)
+                        ),
+                    )
+                    for i, direction in zip(visit.directions, directions, strict=True)
+                ]
+                layer = layer._replace(dx=at(dx, n0), add_dx=visit.span in crossed)
+                self.kernels.run("backward", layer, directions)
+                seen.add(visit.directions)
+                crossed.add(visit.span)
+                for i in visit.directions:
+                    if cut := plan.detached(visit.span, i):
+                        for ds in dstate:
+                            ds[i, :cut] = 0
 
     def describe(
         self,

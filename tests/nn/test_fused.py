@@ -4,6 +4,7 @@ The numbers themselves are shown in test_unroll.py, the bits in test_same_bits.p
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman import nn
-from elman.nn import cells
+from elman.nn import cells, fused
 from elman.nn.cells import Cell, State
+from elman.nn.layers import LAYERS
 from elman.nn.unroll import Weights, unroll
 
 INPUT, HIDDEN, BATCH = 3, 5, 3
@@ -340,3 +342,36 @@ def test_a_long_sequence_sums_its_gradient_as_well_as_double(name: str) -> None:
         found.append([g.double() for g in torch.autograd.grad(outputs.square().sum(), w)])
     for single, double in zip(*found, strict=True):
         assert (single - double).abs().max() < 2e-6 * double.abs().max()
+
+
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+def test_python_threads_go_back_at_once_as_alone(name: str) -> None:
+    """Room that one call has is not another's, though it is kept between calls."""
+    torch.manual_seed(0)
+    layers = [LAYERS[name](INPUT, hidden, num_layers=2) for hidden in (5, 33, 64, 5)]
+    inputs = [torch.randn(9, 4, INPUT) for _ in layers]
+
+    def gradients(i: int) -> list[Tensor]:
+        return list(torch.autograd.grad(layers[i](inputs[i])[0].square().sum(), list(layers[i].parameters())))
+
+    alone = [gradients(i) for i in range(len(layers))]
+    with ThreadPoolExecutor(len(layers)) as threads:
+        for _ in range(10):
+            for expected, found in zip(alone, threads.map(gradients, range(len(layers))), strict=True):
+                assert all(map(torch.equal, expected, found))
+
+
+def test_scratch_is_kept_unless_it_is_large_or_in_use() -> None:
+    with fused.scratch(torch.float64, (3, 5), (0,), (2,)) as (a, nothing, b):
+        assert (a.shape, nothing.shape, b.shape) == ((3, 5), (0,), (2,))
+        first = a.data_ptr()
+        assert abs(b.data_ptr() - first) >= 15 * 8
+        with fused.scratch(torch.float64, (1,)) as (other,):
+            assert other.data_ptr() != first
+        kept = other.data_ptr()
+    with fused.scratch(torch.float64, (1,)) as (again,):
+        assert again.data_ptr() in (first, kept)
+    with fused.scratch(torch.float64, (fused.LARGEST_KEPT // 8 + 1,)) as (large,):
+        pass
+    with fused.scratch(torch.float64, (1,)) as (small,):
+        assert small.data_ptr() == again.data_ptr() != large.data_ptr()
