@@ -13,6 +13,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "simd.h"
 
@@ -41,10 +42,9 @@ struct Rows {
     Rows at(int64_t more) const { return {a, step, k0, c0, c, column + more}; }
 };
 
-// The panels of a tile are `apart` panels from each other.
-template <class T, int ROWS, int PANELS>
+// A tile has some panels, which are `apart` panels from each other, or one vector, the first half of a panel.
+template <class T, int ROWS, int VECTORS>
 ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t apart) {
-    constexpr int VECTORS = 2 * PANELS;
     const auto column = [&](int v) { return rows.column + (v / 2) * apart * PANEL<T> + (v % 2) * LANES<T>; };
     const T* a[ROWS];
     Vector<T> sum[ROWS][VECTORS];
@@ -91,45 +91,51 @@ ELMAN_INLINE void tile(const Rows<T>& rows, const T* b, int64_t panel_size, int6
 
 // A block of k over `panels` whole panels. The panels of a tile are those at the same place of equal parts of B, not
 // neighbours: from tile to tile each part is then read on from front to back, as the machine fetches ahead.
-template <class T, int ROWS, int PANELS>
+template <class T, int ROWS>
 void tiles(const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels, bool turned) {
+    constexpr int PANELS = ROWS == 1 ? 4 : ROWS < 4 ? 2 : 1;
     const int64_t part = panels / PANELS;
     for (int64_t i = 0; i < part; i++) {
         const int64_t p = turned ? part - 1 - i : i;
-        tile<T, ROWS, PANELS>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, part);
+        tile<T, ROWS, 2 * PANELS>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, part);
     }
     if constexpr (PANELS > 1)
         for (int64_t p = part * PANELS; p < panels; p++)
-            tile<T, ROWS, 1>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, 0);
+            tile<T, ROWS, 2>(rows.at(p * PANEL<T>), b + p * panel_size, panel_size, k, 0);
 }
 
-template <class T>
-void tiles(int64_t count, const Rows<T>& rows, const T* b, int64_t panel_size, int64_t k, int64_t panels, bool turned) {
+// Calls work with `count`, from 1 to TILE_ROWS, as a constant.
+template <class Work>
+ELMAN_INLINE void with_constant(int64_t count, const Work& work) {
     switch (count) {
-        case 1: return tiles<T, 1, 4>(rows, b, panel_size, k, panels, turned);
-        case 2: return tiles<T, 2, 2>(rows, b, panel_size, k, panels, turned);
-        case 3: return tiles<T, 3, 2>(rows, b, panel_size, k, panels, turned);
-        case 4: return tiles<T, 4, 1>(rows, b, panel_size, k, panels, turned);
-        case 5: return tiles<T, 5, 1>(rows, b, panel_size, k, panels, turned);
-        case 6: return tiles<T, 6, 1>(rows, b, panel_size, k, panels, turned);
+        case 1: return work(std::integral_constant<int, 1>());
+        case 2: return work(std::integral_constant<int, 2>());
+        case 3: return work(std::integral_constant<int, 3>());
+        case 4: return work(std::integral_constant<int, 4>());
+        case 5: return work(std::integral_constant<int, 5>());
+        case 6: return work(std::integral_constant<int, 6>());
     }
     if constexpr (TILE_ROWS > 6) {
-        if (count == 7) return tiles<T, 7, 1>(rows, b, panel_size, k, panels, turned);
-        return tiles<T, 8, 1>(rows, b, panel_size, k, panels, turned);
+        if (count == 7) return work(std::integral_constant<int, 7>());
+        return work(std::integral_constant<int, 8>());
     }
 }
 
 // The last panel, within which C ends: through a copy of its `left` columns.
-template <class T>
-void last_tile(int64_t count, const Rows<T>& rows, const T* b, int64_t k, int64_t left) {
-    T copy[TILE_ROWS][PANEL<T>] = {};
-    T* copies[TILE_ROWS];
-    for (int64_t r = 0; r < count; r++) {
+template <class T, int ROWS>
+void last_tile(const Rows<T>& rows, const T* b, int64_t k, int64_t left) {
+    T copy[ROWS][PANEL<T>] = {};
+    T* copies[ROWS];
+    for (int r = 0; r < ROWS; r++) {
         std::memcpy(copy[r], rows.c0[r] + rows.column, left * sizeof(T));
         copies[r] = copy[r];
     }
-    tiles<T>(count, {rows.a, rows.step, rows.k0, copies, copies, 0}, b, 0, k, 1, false);
-    for (int64_t r = 0; r < count; r++) std::memcpy(rows.c[r] + rows.column, copy[r], left * sizeof(T));
+    const Rows<T> some{rows.a, rows.step, rows.k0, copies, copies, 0};
+    if (left > LANES<T>)
+        tile<T, ROWS, 2>(some, b, 0, k, 0);
+    else
+        tile<T, ROWS, 1>(some, b, 0, k, 0);
+    for (int r = 0; r < ROWS; r++) std::memcpy(rows.c[r] + rows.column, copy[r], left * sizeof(T));
 }
 
 // Columns `first` to `last` of C, where `first` begins a panel. a: [rows] pointers to K >= 1 elements, `step` apart.
@@ -151,10 +157,12 @@ void add_product(int64_t rows, const T* const* a, int64_t step, int64_t k, const
             for (int64_t cut = 0, row = 0; cut < cuts; cut++) {
                 const int64_t next = rows * (cut + 1) / cuts;
                 const Rows<T> some{a + row, step, k0, (k0 == 0 ? c0 : c) + row, c + row, p * PANEL<T>};
-                if (p < whole)
-                    tiles<T>(next - row, some, panel, panel_size, depth, group, turned);
-                else
-                    last_tile<T>(next - row, some, panel, depth, left);
+                with_constant(next - row, [&](auto count) ELMAN_LAMBDA {
+                    if (p < whole)
+                        tiles<T, count>(some, panel, panel_size, depth, group, turned);
+                    else
+                        last_tile<T, count>(some, panel, depth, left);
+                });
                 row = next;
             }
         }
