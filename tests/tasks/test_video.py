@@ -65,6 +65,14 @@ def test_a_frame_is_seen_beside_the_one_before_it(folder: Path) -> None:
     assert not torch.allclose(together, backwards, atol=1e-4)
 
 
+def test_the_eye_finds_how_much_moves() -> None:
+    torch.manual_seed(0)
+    eye = Video(VideoSettings(), ("a", "b")).model().eye
+    change = torch.cat((torch.zeros(1, 3, SIDE, SIDE), torch.rand(1, 2, SIDE, SIDE)), 1)
+    with torch.no_grad():
+        assert eye(4 * change).mean() > 2 * eye(change).mean()
+
+
 def test_training_looks_at_parts_and_mirror_images(folder: Path) -> None:
     task = Video.learn(films(folder), VideoSettings.of({**TINY, "dropout": 0.0}))  # pyright: ignore[reportArgumentType]
     model = task.model()
