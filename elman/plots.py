@@ -32,7 +32,8 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
     right = axes.twinx()
     score = right.plot(epochs, [row["score"] for row in log], color="tab:blue", label=f"dev {metric}")
     share = all(0 <= row["score"] <= 1 for row in log)
-    right.set(ylabel=f"dev {metric}", ylim=(0, 1 if share else None))
+    # A curve at 1 stands clear of the frame.
+    right.set(ylabel=f"dev {metric}", ylim=(0, 1.02 if share else None))
     kept = next(row for row in reversed(log) if row["kept"])
     dot = right.plot(kept["epoch"], kept["score"], "o", color="tab:blue", label=f"kept: {kept['score']:.4f}")
     axes.legend(handles=[*loss, *score, *dot], loc="center right")
