@@ -1,5 +1,7 @@
 """How Sphinx builds these pages: sphinx-build -W docs docs/_build. Nothing is fetched from the network."""
 
+from docutils.nodes import document
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 
 import elman
@@ -38,6 +40,14 @@ def tables(_app: object, _what: str, _name: str, _object: object, _options: obje
     lines[:] = result
 
 
+def unlink_type(_app: Sphinx, page: document) -> None:
+    """Link no `type[...]` of a signature: Sphinx would take it for an attribute of that name."""
+    for link in [*page.findall(pending_xref)]:
+        if link["reftarget"] == "type":
+            link.replace_self(link.children)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
+    app.connect("doctree-read", unlink_type)
     app.connect("autodoc-process-docstring", tables)
