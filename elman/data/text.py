@@ -1,8 +1,9 @@
 """Splits plain text into words as the training data splits it, and remembers where each word stood."""
 
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+
+import regex
 
 
 class Word(NamedTuple):
@@ -13,9 +14,15 @@ class Word(NamedTuple):
     stop: int
 
 
-_CHUNK = re.compile(r"\S+")
-_COMPOUND = re.compile(r"\w+(?:[-'’.]\w+)*|[^\w\s]")
-_PIECE = re.compile(r"\w+|[^\w\s]")
+# Letters, digits and the marks upon them. The \w of `re` has no marks, and would part हिन्दी at every vowel.
+LETTER = r"[\w\p{N}]"
+_SPACE = r"\s\x1c-\x1f"
+_OTHER = rf"[^\w\p{{N}}{_SPACE}]"
+_SIGN = rf"{_OTHER}(?:[\p{{M}}\p{{Emoji_Modifier}}]|\u200d{_OTHER})*"
+COMPOUND = rf"{LETTER}+(?:[-'’.]{LETTER}+)*|{_SIGN}"
+_CHUNK = regex.compile(rf"[^{_SPACE}]+")
+_COMPOUND = regex.compile(COMPOUND)
+_PIECE = regex.compile(rf"{LETTER}+|{_SIGN}")
 
 
 def split_words(text: str, known: Callable[[str], bool]) -> list[Word]:

@@ -9,19 +9,26 @@ tokenizer and detokenizer".
 import base64
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import regex
+
 from elman.data.extras import need
+from elman.data.source import DataError, counted
+from elman.data.text import COMPOUND, LETTER
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 
 Unit = Literal["word", "character", "subword"]
 UNITS: tuple[Unit, ...] = ("word", "character", "subword")
 BEGIN, END = 2, 3
+LONGEST_TEXT = 2**30  # bytes, as many as sentencepiece takes; longer texts it leaves out in silence
+LEAST_KNOWN = 0.98  # of a text's characters, as few as sentencepiece takes
 _MARKS = ("<begin>", "<end>")
-_WORD = re.compile(r"<\w+>|\w+(?:[-'’.]\w+)*|[^\w\s]")
+_WORD = regex.compile(rf"<{LETTER}+>|{COMPOUND}")
 _NO_SPACE_BEFORE = re.compile(r" (?=[.,;:!?%)\]}…])|(?<=[(\[{]) ")
 
 
@@ -91,7 +98,8 @@ class Units:
         """Return the numbers of a text's units, without marks; `UNKNOWN` for one not in the dictionary."""
         if self.kind == "subword":
             return self._processor.encode(text.lower() if self.lower else text)
-        return self._vocabulary.numbers(self.split(text))
+        numbers = self._vocabulary.numbers(self.split(text))
+        return [n if n > END else UNKNOWN for n in numbers]  # who writes <end> ends nothing
 
     def text(self, numbers: Sequence[int]) -> str:
         """Return the text that numbers stand for; padding, begin and end say nothing."""
@@ -129,20 +137,36 @@ def _learn_subwords(texts: Sequence[str], largest: int) -> bytes:
     """Learn a unigram model. It is smaller than `largest` where the texts do not have as many pieces."""
     sentencepiece = need("sentencepiece", "text")
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(texts),
-        model_writer=model,
-        vocab_size=largest,
-        hard_vocab_limit=False,
-        character_coverage=1.0,
-        normalization_rule_name="nmt_nfkc",
-        pad_id=PADDING,
-        unk_id=UNKNOWN,
-        bos_id=BEGIN,
-        eos_id=END,
-        num_threads=1,  # more of them sum in another order
-        minloglevel=2,
-    )
+    characters = Counter[str]()
+    for text in texts:
+        characters.update(text)
+    # Each character that is known is a piece; at most half of the pieces shall be, and the rarest go first.
+    known = sum(count for _, count in characters.most_common(largest // 2))
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            vocab_size=largest,
+            hard_vocab_limit=False,
+            character_coverage=max(LEAST_KNOWN, known / characters.total()),
+            max_sentence_length=LONGEST_TEXT,
+            normalization_rule_name="nmt_nfkc",
+            pad_id=PADDING,
+            unk_id=UNKNOWN,
+            bos_id=BEGIN,
+            eos_id=END,
+            num_threads=1,  # more of them sum in another order
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if "required_chars" not in str(error):
+            raise
+        raise DataError(
+            "the dictionary",
+            f"{counted(largest, 'subword')} for texts of {len(characters):,} different characters",
+            "a subword for each character, and some more",
+            "make it larger, or take characters for units",
+        ) from None
     return model.getvalue()
 
 
