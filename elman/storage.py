@@ -27,7 +27,14 @@ class DamagedError(Exception):
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a crash at any moment leaves the old file or the new one."""
+    """Write `content` to `path` so that a crash at any moment leaves the old file or the new one.
+
+    A link goes on pointing to its file; a device or a pipe is written to, not replaced.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     # One fixed name: what a killed process leaves behind, the next write replaces.
     temporary = path.with_name(f".{path.name}.part")
     with temporary.open("wb") as file:
