@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote
 from elman.learning.calibration import best_temperature
 from elman.learning.metrics import classification_scores
 from elman.tasks.task import Task
@@ -37,9 +37,9 @@ def learn(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]
 
 
 def check(label: str, place: str, known: Sequence[str]) -> None:
-    """Raise DataError for a label that is not among the `known`, those of the training file."""
+    """Raise UnseenError for a label that is not among the `known`, those of the training file."""
     if label not in known:
-        raise DataError(
+        raise UnseenError(
             place,
             f"the label {quote(label)}, never seen in training",
             f"one of {_shown(known)}",
@@ -99,11 +99,12 @@ def calibrate(
 
     Args:
         task: whose metric has a "calibration_error".
-        model: divides its scores by its `temperature`, which is 1.
+        model: divides its scores by its `temperature`.
         examples: of dev.
         targets: numbers of their labels, as many as there are rows.
         rows: takes an answer and returns the probabilities of all labels, once or more often.
     """
+    model.temperature.fill_(1)  # in a finished run that is resumed it is what was chosen before
     before = task.answers(model, examples)
     # A probability may have been too small for a float; its logarithm must not be infinite.
     probabilities = torch.tensor([row for answer in before for row in rows(answer)], dtype=torch.float64)
