@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -14,6 +15,7 @@ from elman.storage import write_whole
 from elman.tasks.task import Heatmap
 
 STEEP = 10  # medians of the loss that the first epochs' may be, or it flattens all others to a line
+AS_WRITTEN = rc_context({"text.parse_math": False})  # a $ in a user's text begins no formula
 WIDEST = 60  # inches that the cells of a picture take, at most
 
 
@@ -40,6 +42,7 @@ def learning_curve(log: Sequence[Mapping[str, Any]], metric: str) -> Figure:
     return figure
 
 
+@AS_WRITTEN
 def confusion(labels: Sequence[str], counts: np.ndarray, title: str) -> Figure:
     """Draw what stands in the file against what was predicted, [K, K], each row as shares of its sum."""
     size = 2.5 + 0.5 * len(labels)
@@ -70,6 +73,7 @@ def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
     return figure
 
 
+@AS_WRITTEN
 def heatmap(picture: Heatmap) -> Figure:
     """Draw numbers as shades, their labels beside them."""
     rows, columns = picture.values.shape

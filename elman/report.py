@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from elman import plots
 from elman.learning.fit import Progress
@@ -91,7 +92,7 @@ def show_judged(judged: Mapping[str, Any], console: Console) -> None:
         of, figures = parts
         details = _table(of, *next(iter(figures.values())))
         for kind, numbers in figures.items():
-            details.add_row(kind, *map(_shown, numbers.values()))
+            details.add_row(Text(kind), *map(_shown, numbers.values()))
         console.print(details)
     console.print(judged["signature"], markup=False)
 
@@ -189,5 +190,5 @@ def write_media(run: Run, told: Sequence[Mapping[str, Any]], path: Path) -> list
 
 def _markdown(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return the lines of a table; rates with four digits."""
-    body = [[_shown(cell) for cell in row] for row in rows]
+    body = [[" ".join(_shown(cell).split()).replace("|", "\\|") for cell in row] for row in rows]
     return ["| " + " | ".join(row) + " |" for row in [columns, ["---"] * len(columns), *body]]

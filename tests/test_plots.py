@@ -1,5 +1,8 @@
 """Pictures: what their axes show."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from elman import plots
@@ -15,3 +18,9 @@ def test_a_steep_loss_is_drawn_on_a_log_scale(losses: list[float], scale: str) -
     low, high = axes.get_ylim()
     assert low <= min(losses)
     assert high >= max(losses)
+
+
+def test_a_dollar_in_a_label_is_no_formula(tmp_path: Path) -> None:
+    figure = plots.confusion([r"$\frac$", "$a$"], np.eye(2, dtype=int), "Confusion")
+    plots.save(figure, tmp_path / "picture.png")
+    assert [label.get_parse_math() for label in figure.axes[0].get_xticklabels()] == [False, False]

@@ -42,7 +42,8 @@ def draw(
     """
     if temperature == 0:
         return scores.argmax(1)
-    probabilities = (scores.double() / temperature).softmax(1)
+    scores = scores.double()
+    probabilities = ((scores - scores.amax(1, keepdim=True)) / temperature).softmax(1)
     probabilities, symbols = probabilities.sort(dim=1, descending=True, stable=True)
     if top_k is not None:
         probabilities, symbols = probabilities[:, :top_k], symbols[:, :top_k]
