@@ -29,6 +29,7 @@ def main() -> NoReturn:
     """Run the command line and exit: 0 ok, 1 our bug, 2 usage, 3 data, 4 diverged, 5 damaged, 130, 143."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        _check_arguments()
         cli.main(prog_name="elman", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help())
@@ -52,6 +53,15 @@ def main() -> NoReturn:
         click.echo(f"elman: {error}", err=True)
         sys.exit(code)
     sys.exit(OK)
+
+
+def _check_arguments() -> None:
+    """Refuse what is not UTF-8; it could be neither printed nor written into the run."""
+    for argument in sys.argv:
+        if not argument.isascii() and any("\ud800" <= character <= "\udfff" for character in argument):
+            raise click.UsageError(
+                f"the argument {argument!r} is not UTF-8; rename the file, or convert the text"
+            )
 
 
 def _exit_code(error: Exception) -> int:
@@ -192,9 +202,9 @@ def _cross_validate(
         raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
     from elman.folds import cross_validate
 
-    metrics = cross_validate(name, [file for file in (train, dev, test) if file], column, **chosen)
+    metrics, task = cross_validate(name, [file for file in (train, dev, test) if file], column, **chosen)
     shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
-    _print_figures(shown, _find(name).better, as_json)
+    _print_figures(shown, task.better, as_json)
 
 
 def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
@@ -239,40 +249,15 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
     """Answer for texts, for a file, or for the lines of standard input (-)."""
-    from elman.data.source import read_lines
+    from elman.ask import shown, told
     from elman.run import Run
 
     trained = Run.load(run)
-    show = trained.task.show
-    if texts in ((), ("-",)):
-        told = []
-        for line in sys.stdin:
-            if not line.strip():
-                if not as_json:
-                    click.echo()  # so that answers stand in the lines of their questions
-                continue
-            told += trained.predict([line.rstrip("\n")])
-            if not as_json:
-                click.echo(show(told.pop()))
-    elif len(texts) == 1 and _is_path(texts[0]):
-        told = trained.predict_file(texts[0])
-        if trained.task.has_records(texts[0]):
-            show = trained.task.record
-            heading = trained.task.heading()
-            if heading and not as_json:
-                click.echo(heading)
-        elif not as_json:
-            answers = iter(told)
-            for _, line in read_lines(texts[0]):
-                click.echo(show(next(answers)) if line.strip() else "")
-            return
-    else:
-        told = trained.predict(texts)
     if as_json:
-        _print_json({"task": trained.task.name, "answers": told})
+        _print_json({"task": trained.task.name, "answers": told(trained, texts)})
         return
-    for answer in told:
-        click.echo(show(answer))
+    for line in shown(trained, texts):
+        click.echo(line)
 
 
 def _generate(run: str, count: int, prime: str | None, out: str | None, as_json: bool, **chosen: Any) -> None:
@@ -330,18 +315,13 @@ def draw(run: str, text: str, out: Path) -> None:
     click.echo(out, err=True)
 
 
-def _is_path(text: str) -> bool:
-    try:
-        return text != "" and Path(text).exists()
-    except OSError:  # longer than a path may be
-        return False
-
-
 @cli.command()
 @click.argument("task")
 @click.argument("folder", type=click.Path(path_type=Path))
 def sample(task: str, folder: Path) -> None:
-    """Write a task's sample data into a folder."""
+    """Write a task's sample data into a folder, new or empty."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not empty; name another folder")
     for path in _find(task).sample(folder):
         click.echo(path)
 

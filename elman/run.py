@@ -13,10 +13,12 @@ import torch
 from torch import nn
 
 import elman
-from elman.data.source import DataError, read_lines
+from elman.data.source import DataError, UnseenError, read_lines
 from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
+
+TYPED = "input"  # the tasks' name, in errors, of where a typed question stands
 
 
 class Run:
@@ -94,23 +96,39 @@ class Run:
 
     def evaluate(self, path: str | Path) -> dict[str, Any]:
         """Score the model on a file: {"metric", "value", ...}. Raises DataError."""
-        return self.judge(self.read(path).examples)
+        examples = self.read(path).examples
+        self.doubt(examples)
+        return self.judge(examples)
 
     def read(self, path: str | Path, *, skip_bad: bool = False) -> Reading:
         """Read a file of examples as the run's training file was read. Raises DataError."""
         return self.task.read(str(path), self.task.settings, skip_bad=skip_bad)
 
     def doubt(self, examples: Sequence[Any]) -> str | None:
-        """Return what in these examples no model of this run can answer, if anything."""
+        """Return which answer no model of this run can give, if any. Raises DataError."""
         try:
             self.task.check(examples)
-        except DataError as error:
+        except UnseenError as error:
             return str(error)
         return None
 
-    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Answer questions as a user types them. Raises DataError for a text without anything in it."""
-        questions = [self.task.question(text) for text in texts]
+    def predict(self, texts: Sequence[str], places: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Answer questions as a user types them.
+
+        Args:
+            texts: a question each.
+            places: file:line of each, where they have not been typed.
+
+        Raises:
+            DataError: for a text without anything in it, or that is no question of this task.
+            TypeError: for one text where several are expected.
+        """
+        if isinstance(texts, str):
+            raise TypeError("texts must be a list of texts, got one text")
+        questions = [
+            self._question(text, place)
+            for text, place in zip(texts, places or [TYPED] * len(texts), strict=True)
+        ]
         return [
             self.task.tell(question, answer, text)
             for question, answer, text in zip(questions, self.answers(questions), texts, strict=True)
@@ -119,17 +137,25 @@ class Run:
     def predict_file(self, path: str | Path) -> list[dict[str, Any]]:
         """Answer the questions in a file of records, or the lines of plain text. Raises DataError."""
         if not self.task.has_records(str(path)):
-            texts = [line for _, line in read_lines(path) if line.strip()]
-            if not texts:
+            lines = [(number, line) for number, line in read_lines(path) if line.strip()]
+            if not lines:
                 raise DataError(
                     str(path), "no text", "a text in each line", "check that this is the file you meant"
                 )
-            return self.predict(texts)
+            return self.predict([line for _, line in lines], [f"{path}:{number}" for number, _ in lines])
         questions = self.task.questions(str(path))
         return [
             self.task.tell(question, answer)
             for question, answer in zip(questions, self.answers(questions), strict=True)
         ]
+
+    def _question(self, text: str, place: str) -> Any:
+        """Return a question; an error tells the place that it came from."""
+        try:
+            return self.task.question(text)
+        except DataError as error:
+            name, *rest = error.place.split(":")
+            raise DataError(":".join([place if name == TYPED else name, *rest]), *error.args[1:]) from None
 
     def generate(
         self, count: int = 1, sampling: Sampling | None = None, prime: str | None = None

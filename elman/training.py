@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from elman import plots
-from elman.data.source import DataError, counted
+from elman.data.source import DataError, UnseenError, counted
 from elman.learning.fit import Checkpoint, Plan, Progress, fit
 from elman.report import Display, write_card
 from elman.run import Run, fingerprint, read_facts
@@ -98,7 +98,7 @@ def train_on(
     if "test" in readings:
         try:
             learned.check(readings["test"].examples)
-        except DataError as error:
+        except UnseenError as error:
             display.say(f"warning: {error}\n  it counts as missed")
     _warn_of_duplicates(learned, readings, display)
     run = Run(learned, learned.model(), folder)
@@ -231,10 +231,13 @@ def _read(
         display.say(f"{name:5} {readings[name].description}")
     if "dev" not in readings:
         train = readings["train"]
-        rest, dev = kind.hold_out(train.examples)
+        rest, dev = kind.hold_out(train.examples, settings)
         if not rest:
             raise DataError(
-                train.path, "one example", "at least 2, of which one serves as dev", "add examples"
+                train.path,
+                "one example",
+                "at least 2, of which one serves as dev",
+                "add some, or name a dev file",
             )
         all_of_them = counted(len(train.examples), "training example")
         said = f"{len(dev):,} of the {all_of_them}, held out (there is no dev file)"
@@ -247,13 +250,13 @@ def _read(
 
 
 def _warn_of_duplicates(task: Task, readings: dict[str, Reading], display: Display) -> None:
-    """Count what a model that learned the training file by heart would know of the others."""
-    seen = {task.key(example) for example in readings["train"].examples} - {None}
-    for part, reading in readings.items():
-        twice = sum(task.key(example) in seen for example in reading.examples) if part != "train" else 0
-        if twice:
-            of = counted(len(reading.examples), "example")
-            display.say(f"warning: {twice:,} of the {of} of {part} stand in the training file too")
+    """Count what a model that learned a file by heart, or was chosen by it, would know of the next ones."""
+    keys = {part: [task.key(example) for example in reading.examples] for part, reading in readings.items()}
+    for part, other in (("dev", "train"), ("test", "train"), ("test", "dev")):
+        seen = set(keys[other]) - {None}
+        if twice := sum(key in seen for key in keys.get(part, ())):
+            of, file = counted(len(keys[part]), "example"), {"train": "training", "dev": "dev"}[other]
+            display.say(f"warning: {twice:,} of the {of} of {part} stand in the {file} file too")
 
 
 def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:

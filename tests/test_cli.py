@@ -12,14 +12,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
 from elman.cli import main
 from elman.data.columns import read_columns
+from elman.data.source import DataError
 from elman.run import Run
 from elman.tasks import TASKS
+from elman.tasks.ner import NER
 
 Files = dict[str, Path]
 Settings = dict[str, Any]
@@ -41,9 +43,10 @@ Call = Callable[..., Told]
 def elman(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Call]:
     """Run a command in this process, as the console script does."""
 
-    def call(*words: object, stdin: str = "") -> Told:
+    def call(*words: object, stdin: str | bytes = "") -> Told:
+        given = stdin if isinstance(stdin, bytes) else stdin.encode()
         monkeypatch.setattr(sys, "argv", ["elman", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main()
@@ -294,6 +297,69 @@ def test_predict_nothing(elman: Call, trained: Path) -> None:
     told = elman("predict", trained, "")
     assert (told.code, told.out) == (3, "")
     assert told.err.startswith("elman: input: found a text without a word\n")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "found"),
+    [
+        (b"Oslo\ncaf\xe9\n", "/dev/stdin:2:4: found the byte 0xe9, which is not UTF-8\n"),
+        (b"Oslo\n\n--\0\n", "/dev/stdin:3:3: found a NUL byte"),
+        ("Oslo".encode("utf-16"), "/dev/stdin:1: found the byte order mark of UTF-16\n"),
+    ],
+)
+def test_standard_input_is_refused_as_a_file_would_be(
+    elman: Call, trained: Path, stdin: bytes, found: str
+) -> None:
+    told = elman("predict", trained, "-", stdin=stdin)
+    assert told.code == 3
+    assert told.err.startswith(f"elman: {found}")
+
+
+def test_a_byte_order_mark_is_no_part_of_standard_input(elman: Call, trained: Path) -> None:
+    plain, marked = (elman("predict", trained, stdin=TEXT.encode(name)) for name in ("utf-8", "utf-8-sig"))
+    assert marked == plain
+
+
+def test_a_line_that_is_no_question_is_named(elman: Call, trained: Path, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.txt"
+    plain.write_text("Oslo\n\n\u200b \n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NER, "question", refuse)
+        assert elman("predict", trained, plain).err.startswith(f"elman: {plain}:1:7: found nothing\n")
+        assert elman("predict", trained, stdin="\nx").err.startswith("elman: /dev/stdin:2:7: found nothing\n")
+        assert elman("predict", trained, "x").err.startswith("elman: input:7: found nothing\n")
+
+
+def refuse(self: NER, text: str) -> NoReturn:
+    raise DataError("input:7", "nothing", "something", "say it")
+
+
+def test_a_text_that_looks_like_a_file_is_answered_with_a_warning(
+    elman: Call, trained: Path, files: Files
+) -> None:
+    told = elman("predict", trained, "tset.conll")
+    assert (told.code, bare(told.out.strip())) == (0, "tset.conll")
+    assert told.err == (
+        "warning: tset.conll is answered as a text, not as a file: there is none of this name\n"
+    )
+    told = elman("predict", trained, files["test"], "U.S. troops")
+    assert told.err == (
+        f"warning: {files['test']} is answered as a text, not as a file: give one file at a time\n"
+    )
+
+
+def test_an_argument_that_is_not_utf8(elman: Call, trained: Path) -> None:
+    told = elman("predict", trained, b"caf\xe9".decode("utf-8", "surrogateescape"))
+    assert (told.code, told.out) == (2, "")
+    assert "the argument 'caf\\udce9' is not UTF-8" in told.err
+
+
+def test_a_sample_overwrites_nothing(elman: Call, tmp_path: Path) -> None:
+    (tmp_path / "train.conll").write_text("mine")
+    told = elman("sample", "ner", tmp_path)
+    assert (told.code, told.out) == (2, "")
+    assert f"{tmp_path} is not empty; name another folder" in told.err
+    assert (tmp_path / "train.conll").read_text() == "mine"
 
 
 def test_sample_says_what_it_wrote(elman: Call, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ PACKAGE = Path(elman.__file__).parent
 FLOORS = {
     6: ("elman", "elman.cli"),
     5: (
+        "elman.ask",
         "elman.bench",
         "elman.doctor",
         "elman.training",

@@ -3,10 +3,12 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any, NoReturn
 
 import pytest
@@ -323,6 +325,15 @@ def test_the_seed_decides_every_bit(trained: Trained, tmp_path: Path) -> None:
     assert model("other", 1) != first
 
 
+def test_a_finished_run_that_is_resumed_stays_as_it_is(trained: Trained, tmp_path: Path) -> None:
+    shutil.copytree(trained.run.folder, tmp_path / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_draw", lambda *_: None)
+        trained.train(tmp_path / "run", resume=True)
+    for name in ("model.safetensors", "metrics.json"):
+        assert (tmp_path / "run" / name).read_bytes() == (trained.run.folder / name).read_bytes()
+
+
 def test_alone_as_in_company(trained: Trained) -> None:
     """Law 2: an example's answer does not depend on those beside it in the batch, nor on their order."""
     examples = trained.examples
@@ -550,6 +561,9 @@ def test_bad_vectors(sentences: Sequence[Any], content: str, place: str, found: 
         ("# id = 1\nAda\tB-PER", True),
         ("-DOCSTART- -X- O\n\nAda B-PER", True),
         ("Ada wrote to Charles", False),
+        ("My blood type is O", False),
+        ("My blood type is O\nIt is rare\nHers is A", False),
+        ("Ada O\nwrote O\n\nCharles B-PER\nwrote", True),
         ("#science is fun\nAda wrote to Charles", False),
     ],
 )
@@ -608,3 +622,13 @@ def test_more_eagerness_finds_more_words(sentences: Sequence[Any], tmp_path: Pat
         answers = Run(task, model, tmp_path).answers(sentences)
         found.append(sum(entity.stop - entity.start for answer in answers for entity in answer))
     assert found[0] == 0 < found[1] < found[2] == sum(len(sentence.words) for sentence in sentences)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_held_out_shows_nothing_that_training_does_not(trained: Trained, seed: int) -> None:
+    settings = trained.run.task.settings
+    examples = Random(seed).sample(trained.examples, min(20, len(trained.examples)))
+    rest, dev = trained.kind.hold_out(examples, settings)
+    assert dev
+    assert len(rest) + len(dev) == len(examples)
+    trained.kind.learn(rest, settings).check(dev)

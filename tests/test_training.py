@@ -552,3 +552,10 @@ def test_without_files_a_task_trains_on_its_sample(
         "test.conll",
     }
     assert json.loads((run.folder / "metrics.json").read_text()).keys() == {"dev", "test", "baselines"}
+
+
+def test_a_test_file_that_chose_the_weights_is_told(
+    files: Files, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("ner", files["train"], dev=files["dev"], test=files["dev"], out=tmp_path / "run", **settings)
+    assert "examples of test stand in the dev file too" in capsys.readouterr().err

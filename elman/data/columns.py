@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from elman.data import tags as tagging
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote, read_lines
 
 _DOCUMENT = "-DOCSTART-"
 _WAY_OUT = "correct the row, or leave its sentence out with --skip-bad"
@@ -254,11 +254,11 @@ def _read(
 
 
 def check_types(sentences: Iterable[Sentence], known: Collection[str]) -> None:
-    """Raise DataError at the first entity whose type is not among the `known`, those of the training file."""
+    """Raise UnseenError at the first entity whose type is not among the `known`, of the training file."""
     for sentence in sentences:
         for entity in tagging.spans(sentence.tags or ()):
             if entity.type not in known:
-                raise DataError(
+                raise UnseenError(
                     sentence.place_of(entity.start),
                     f"an entity of type {quote(entity.type)}, never seen in training",
                     f"one of {', '.join(map(quote, sorted(known))) or 'no types at all'}",

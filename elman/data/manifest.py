@@ -148,12 +148,18 @@ def _clip(text: str, names: Sequence[str], wanted: Sequence[str], path: Path, nu
     return Clip(folder / where, columns, place)
 
 
+class _MissingError(DataError):
+    """It names all files that are missing."""
+
+    longest = 1_000_000
+
+
 def _missing(missing: Sequence[Clip], rows: int) -> DataError:
     """Return the error that names the missing files."""
     named = ", ".join(
         f"{quote(clip.columns[PATH])} (line {clip.place.rpartition(':')[2]})" for clip in missing
     )
-    return DataError(
+    return _MissingError(
         missing[0].place,
         f"{len(missing):,} of {counted(rows, 'file')} missing: {named}",
         "files in the manifest's folder",

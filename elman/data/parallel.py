@@ -41,7 +41,7 @@ class Parallel:
         if self.blank:
             parts.append(f"{counted(self.blank, 'pair')} of blank lines passed over")
         if self.skipped:
-            parts.append(f"{counted(self.skipped, 'pair')} with one side empty skipped")
+            parts.append(f"{counted(self.skipped, 'bad pair')} skipped")
         return "; ".join(parts)
 
 

@@ -37,18 +37,24 @@ class DataError(Exception):
     characters, whatever the file holds.
     """
 
+    longest = _PART
+
     def __init__(self, place: str, found: str, expected: str, remedy: str):
         super().__init__(place, found, expected, remedy)
         self.place, self.found, self.expected, self.remedy = place, found, expected, remedy
 
     def __str__(self) -> str:
-        place, found, expected, remedy = map(_printable, self.args)
+        place, found, expected, remedy = (_printable(part, self.longest) for part in self.args)
         return f"{place}: found {found}\n  expected {expected}\n  {remedy}"
 
 
-def _printable(text: str) -> str:
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:_PART])
-    return shown if len(text) <= _PART else f"{shown}..."
+class UnseenError(DataError):
+    """An answer that training never showed: no model can give it, so it counts as missed."""
+
+
+def _printable(text: str, longest: int) -> str:
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[:longest])
+    return shown if len(text) <= longest else f"{shown}..."
 
 
 def quote(text: str) -> str:
@@ -70,11 +76,11 @@ def did_you_mean(word: str, known: list[str]) -> str | None:
 def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     r"""The lines of a UTF-8 file with their numbers from 1, without line ends and without a byte order mark.
 
-    The file is read as it is asked for, a line at a time, so that a pipe will do.
+    The file is read as it is asked for, a line at a time.
 
-    Raises DataError when the file is absent, a folder or not to be opened; at bytes that are not UTF-8, a NUL
-    byte, the byte order mark of another encoding, a carriage return within a line; at a line over `longest`
-    bytes.
+    Raises DataError when the file is absent, a folder, a pipe or not to be opened; at bytes that are not
+    UTF-8, a NUL byte, the byte order mark of another encoding, a carriage return within a line; at a line
+    over `longest` bytes.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -85,12 +91,18 @@ def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[
     """
     path = Path(path)
     with _open(path) as stream:
-        _pass_byte_order_mark(stream, path)
-        for number in itertools.count(1):
-            line = stream.readline(longest + len(b"\r\n"))
-            if not line:
-                return
-            yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number, longest)
+        yield from decoded_lines(stream, path, longest)
+
+
+def decoded_lines(stream: BinaryIO, path: Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
+    """The lines of a stream of bytes, as `read_lines` has them; `path` names it in errors."""
+    for number in itertools.count(1):
+        line = stream.readline(longest + len(codecs.BOM_UTF8 + b"\r\n"))
+        if number == 1:
+            line = _without_byte_order_mark(line, path)
+        if not line:
+            return
+        yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number, longest)
 
 
 def _open(path: Path) -> BinaryIO:
@@ -98,6 +110,10 @@ def _open(path: Path) -> BinaryIO:
         if path.is_dir():
             inside = ", ".join(map(quote, _names(path)[:3])) or "it shows none"
             raise DataError(str(path), "a folder", "a file", f"name a file in it: {inside}")
+        if path.exists() and not path.is_file():  # what was read of it once would be gone
+            raise DataError(
+                str(path), "a pipe, which can be read only once", "a file", "save it as a file first"
+            )
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
         found = "no such file" if path.parent.is_dir() else f"no folder {quote(str(path.parent))}"
@@ -116,15 +132,13 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _pass_byte_order_mark(stream: BinaryIO, path: Path) -> None:
-    start = stream.peek(4)  # pyright: ignore[reportAttributeAccessIssue]  # open("rb") gives a BufferedReader
+def _without_byte_order_mark(first: bytes, path: Path) -> bytes:
     for mark, encoding in _FOREIGN_MARKS:
-        if start.startswith(mark):
+        if first.startswith(mark):
             raise DataError(
                 f"{path}:1", f"the byte order mark of {encoding}", "UTF-8", _convert(path, encoding)
             )
-    if start.startswith(codecs.BOM_UTF8):
-        stream.read(len(codecs.BOM_UTF8))
+    return first.removeprefix(codecs.BOM_UTF8)
 
 
 def _decode(line: bytes, path: Path, number: int, longest: int) -> str:

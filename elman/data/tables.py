@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +182,8 @@ def _absent(place: str, name: str, head: Sequence[str], setting: str) -> DataErr
     same = folded.get(name.casefold())
     if same or near:
         meant = same or next(other for fold, other in folded.items() if quote(fold) in str(near))
-        remedy = f"did you mean {quote(meant)}? say so with --{setting}"
+        option = f"--{setting} {shlex.quote(meant)}"
+        remedy = f"did you mean {quote(meant)}? name it so in the first line, or train with {option}"
     else:
         remedy = f"name it so in the first line, or train with --{setting} COLUMN"
     return DataError(place, f"no column {quote(name)}", f"it among {', '.join(map(quote, head))}", remedy)

@@ -104,5 +104,10 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
 
 
 def best_order(train: Sequence[np.ndarray], dev: Sequence[np.ndarray], symbols: int) -> int:
-    """Return the order of an n-gram model of `train` that finds `dev` most likely, of those worth trying."""
+    """Return the order of an n-gram model of `train` that finds `dev` most likely, of those worth trying.
+
+    Where there is nothing to train on it is the lowest.
+    """
+    if not train:
+        return ORDERS[0]
     return min(ORDERS, key=lambda n: np.concatenate(NGrams(train, symbols, n).nll(dev)).mean())

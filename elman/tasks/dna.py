@@ -14,7 +14,7 @@ import csv
 import io
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -137,6 +137,12 @@ class DNA(Task):
     def sample(cls, folder: Path) -> list[Path]:
         """Write sequences in which the order and distance of two motifs decide."""
         return samples.write(folder)
+
+    @classmethod
+    def shown(cls, example: Strand, settings: Any) -> Collection[str]:
+        """Return its label, or those of its bases."""
+        label = example.label or ""
+        return label if len(label) == len(example.bases) else [label]
 
     @classmethod
     def learn(cls, train: Sequence[Strand], settings: DNASettings) -> "DNA":

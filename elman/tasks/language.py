@@ -134,10 +134,10 @@ class Language(Task):
         """Let everything pass: what is not in the dictionary is the unknown unit."""
 
     @classmethod
-    def hold_out(cls, examples: Sequence[Passage]) -> tuple[list[Passage], list[Passage]]:
+    def hold_out(cls, examples: Sequence[Passage], settings: Any) -> tuple[list[Passage], list[Passage]]:
         """Part passages as every task does, and one long passage a tenth before its end."""
         parts = examples[0].cut() if len(examples) == 1 else None
-        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples)
+        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples, settings)
 
     def key(self, example: Passage) -> tuple[str, ...]:
         """Return its lines."""
@@ -282,7 +282,7 @@ class Language(Task):
     ) -> dict[str, Callable[[Sequence[Passage]], list[list[float]]]]:
         """Count units, and n-grams, as long as serve a tenth of the training text best."""
         numbers = self._numbers(train)
-        rest, dev = map(self._numbers, self.hold_out(train))
+        rest, dev = map(self._numbers, self.hold_out(train, self.settings))
         best = best_order(rest, dev, len(self.units))
 
         def counted(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:

@@ -7,7 +7,7 @@ recognition").
 Letters: K tags.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
 from elman.data.conllu import is_conllu, read_unlabelled_conllu
-from elman.data.source import read_lines
+from elman.data.source import counted
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import places_of
 from elman.learning.baselines import MostFrequent
@@ -94,9 +94,15 @@ class NER(WordTask):
         return samples.write(folder)
 
     @classmethod
+    def shown(cls, example: Sentence, settings: Any) -> Collection[str]:
+        """Return the types of its entities."""
+        return {entity.type for entity in spans(example.tags or ())}
+
+    @classmethod
     def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
         """Return the types of the entities."""
-        return sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())}), ()
+        types = sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())})
+        return types, () if types else (f"warning: no entity in the {counted(len(train), 'sentence')}",)
 
     @classmethod
     def tags_of(cls, labels: Sequence[str]) -> tuple[str, ...]:
@@ -113,12 +119,16 @@ class NER(WordTask):
         check_types(examples, self.labels)
 
     def has_records(self, path: str) -> bool:
-        """Tell columns by their first row: it has a tab, ends in a tag, or is one token (not in a .txt)."""
-        lines = (line.strip() for _, line in read_lines(path))
-        first = next((line for line in lines if line and not line.startswith("#")), "")  # no comment
-        if len(first.split()) == 1:
+        """Tell columns by a tab, by tags that end most first rows, or by one token a row (not in a .txt)."""
+        rows = self.first_rows(path)
+        if not rows or "\t" in rows[0]:
+            return bool(rows)
+        if len(rows[0].split()) == 1:
             return not path.endswith(".txt")
-        return "\t" in first or is_tag(first.split(" ")[-1])
+        last = [row.split()[-1] for row in rows]
+        if last == ["O"]:
+            return len(rows[0].split()) == 2  # "My blood type is O" is prose
+        return 2 * sum(map(is_tag, last)) > len(rows)
 
     def questions(self, path: str) -> list[Sentence]:
         """Read a CoNLL file, of which only the first column counts, or the words of a CoNLL-U file."""

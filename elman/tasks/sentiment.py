@@ -6,7 +6,7 @@ Letters: N real steps (units) of a batch, B texts of it, K labels.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -149,11 +149,9 @@ class Sentiment(Task):
         return cls(settings, units, characters, facts["labels"], facts["sizes"], facts["ngrams"])
 
     @classmethod
-    def hold_out(cls, examples: Sequence[Text]) -> tuple[list[Text], list[Text]]:
-        """Part the training texts, those with a label that no other has staying with the training ones."""
-        rest, dev = super().hold_out(examples)
-        known = {example.label for example in rest}
-        return rest + [e for e in dev if e.label not in known], [e for e in dev if e.label in known]
+    def shown(cls, example: Text, settings: Any) -> Collection[str]:
+        """Return its label."""
+        return [example.label or ""]
 
     def check(self, examples: Sequence[Text]) -> None:
         """Raise DataError at a label that training never showed."""

@@ -6,13 +6,11 @@ softmax chooses the label of each.
 Letters: N real steps (words) of a batch, K labels.
 """
 
-import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +20,7 @@ from torch.nn import functional as F
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, read_labels, read_unlabelled
 from elman.data.conllu import COLUMNS, LABELS, is_conllu, read_conllu, read_unlabelled_conllu
-from elman.data.source import DataError, did_you_mean, read_lines
+from elman.data.source import DataError, did_you_mean
 from elman.data.text import places_of
 from elman.data.vocabulary import UNKNOWN
 from elman.learning.baselines import MostFrequent
@@ -34,7 +32,6 @@ from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask, normal
 
 RARE = 0.01  # share of words below which a label may be one that the training file happens not to have
 SHOWN = 20  # labels in the picture of the confusion; the others are taken together
-ROWS = 5  # by which columns parted by spaces are told from plain text
 OTHERS = "others"
 
 
@@ -129,20 +126,9 @@ class Tagging(WordTask):
         return sentence.tags or ()
 
     @classmethod
-    def hold_out(cls, examples: Sequence[Sentence]) -> tuple[list[Sentence], list[Sentence]]:
-        """Part the training sentences so that every label of a held-out one is left to be trained on."""
-        having = Counter(label for sentence in examples for label in set(sentence.tags or ()))
-        order = list(range(len(examples)))
-        Random(0).shuffle(order)
-        dev: set[int] = set()
-        for i in order:
-            labels = set(examples[i].tags or ())
-            if len(dev) < max(1, len(order) // 10) and all(having[label] > 1 for label in labels):
-                dev.add(i)
-                having.subtract(labels)
-        if not dev:
-            return super().hold_out(examples)
-        return [e for i, e in enumerate(examples) if i not in dev], [examples[i] for i in sorted(dev)]
+    def shown(cls, example: Sentence, settings: Any) -> Collection[str]:
+        """Return a sentence's labels."""
+        return example.tags or ()
 
     def check(self, examples: Sequence[Sentence]) -> None:
         """Raise DataError for a label that training never showed, unless it is so rare as may happen."""
@@ -158,9 +144,7 @@ class Tagging(WordTask):
         """Tell columns by a tab, by known labels in their column, or by one token a row (not in a .txt)."""
         if is_conllu(path):
             return True
-        lines = (line.strip() for _, line in read_lines(path))
-        rows = (line for line in lines if line and not line.startswith(("#", "-DOCSTART-")))
-        head = list(itertools.islice(rows, ROWS))
+        head = self.first_rows(path)
         if not head or "\t" in head[0]:
             return bool(head)
         fields = [row.split() for row in head]

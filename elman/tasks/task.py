@@ -1,7 +1,8 @@
 """What a task is: from a file of examples to a model, its loss, its answers and its score."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -159,18 +160,30 @@ class Task(ABC):
 
     @abstractmethod
     def check(self, examples: Sequence[Any]) -> None:
-        """Raise DataError for an answer that training never showed, which no model could give."""
+        """Raise UnseenError for an answer that training never showed, DataError for what cannot be asked."""
 
     @classmethod
-    def hold_out(cls, examples: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Part training examples into those to train on and a tenth, but at least one, that serves as dev."""
+    def shown(cls, example: Any, settings: Any) -> Collection[str]:
+        """Return the labels in an example's answer, of those that a model knows from training alone."""
+        return ()
+
+    @classmethod
+    def hold_out(cls, examples: Sequence[Any], settings: Any) -> tuple[list[Any], list[Any]]:
+        """Part training examples into those to train on and a tenth, but at least one, that serves as dev.
+
+        Every label of one that is held out is left to be trained on, if any can be held out so.
+        """
+        having = Counter(label for example in examples for label in set(cls.shown(example, settings)))
         order = list(range(len(examples)))
         Random(0).shuffle(order)
-        held_out = set(order[: max(1, len(order) // 10)])
-        return (
-            [example for i, example in enumerate(examples) if i not in held_out],
-            [example for i, example in enumerate(examples) if i in held_out],
-        )
+        dev: set[int] = set()
+        for i in order:
+            labels = set(cls.shown(examples[i], settings))
+            if len(dev) < max(1, len(order) // 10) and all(having[label] > 1 for label in labels):
+                dev.add(i)
+                having.subtract(labels)
+        dev = dev or {order[0]}
+        return [e for i, e in enumerate(examples) if i not in dev], [examples[i] for i in sorted(dev)]
 
     @classmethod
     def group(cls, example: Any, column: str) -> str:

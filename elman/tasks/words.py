@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -22,7 +23,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
 from elman.data.columns import Sentence
-from elman.data.source import DataError
+from elman.data.source import DataError, read_lines
 from elman.data.text import split_words
 from elman.data.vectors import Vectors, read_vectors
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
@@ -36,6 +37,7 @@ WORD_SIZE = 100  # of a word's embedding, unless --vectors brings another
 CHARACTER_SIZE = 32
 SPELLING_SIZE = 64  # hidden size of the character network, in each direction
 LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a name
+ROWS = 5  # by which columns parted by spaces are told from plain text
 WINDOW, WINDOW_HIDDEN = 5, 100  # of the standard network
 
 
@@ -213,6 +215,12 @@ class WordTask(Task):
     def key(self, example: Sentence) -> tuple[str, ...]:
         """Return its words."""
         return example.words
+
+    @staticmethod
+    def first_rows(path: str) -> list[str]:
+        """Return the rows by which columns are told from plain text: no comment, no mark of a document."""
+        lines = (line.strip() for _, line in read_lines(path))
+        return [*islice((line for line in lines if line and not line.startswith(("#", "-DOCSTART-"))), ROWS)]
 
     def question(self, text: str) -> Sentence:
         """Split a text into words, as the training data splits them."""

@@ -74,7 +74,7 @@ def test_an_empty_side_is_refused_or_skipped_and_counted(tmp_path: Path) -> None
     )
     parallel = read(path, skip_bad=True)
     assert len(parallel.pairs) == 1
-    assert parallel.describe() == f"{path}: 1 pair; 2 pairs with one side empty skipped"
+    assert parallel.describe() == f"{path}: 1 pair; 2 bad pairs skipped"
 
 
 @pytest.mark.parametrize(("en", "de", "short", "long"), [(3, 2, "de", "en"), (2, 4, "en", "de")])

@@ -1,5 +1,6 @@
 """Numbered lines, and the errors of files that are not UTF-8 text."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -166,3 +167,13 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, lines
     # A mark of our own, for else a first line that begins with U+FEFF is one.
     file.write_bytes("".join(["\ufeff", *(line + end for line in lines)]).encode())
     assert list(read_lines(file)) == list(enumerate(lines, 1))
+
+
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(DataError) as caught:
+        next(read_lines(pipe))
+    assert str(caught.value) == (
+        f"{pipe}: found a pipe, which can be read only once\n  expected a file\n  save it as a file first"
+    )

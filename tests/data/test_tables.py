@@ -130,13 +130,13 @@ GOOD = "text,label\na,b\n"
             "a.csv",
             "Text,class\na,b\n",
             "a.csv:1: found no column 'text'\n  expected it among 'Text', 'class'\n"
-            "  did you mean 'Text'? say so with --text",
+            "  did you mean 'Text'? name it so in the first line, or train with --text Text",
         ),
         (
             "a.csv",
             "text,lable\na,b\n",
             "a.csv:1: found no column 'label'\n  expected it among 'text', 'lable'\n"
-            "  did you mean 'lable'? say so with --label",
+            "  did you mean 'lable'? name it so in the first line, or train with --label lable",
         ),
         (
             "a.tsv",

@@ -260,11 +260,11 @@ def test_a_line_cannot_begin_with_two_lines() -> None:
 
 
 def test_a_long_text_is_parted_by_lines_to_hold_out_its_end() -> None:
-    rest, dev = Language.hold_out([passage(*map(str, range(20)))])
+    rest, dev = Language.hold_out([passage(*map(str, range(20)))], tiny())
     assert (rest[0].lines, dev[0].lines) == (tuple(map(str, range(18))), ("18", "19"))
-    rest, dev = Language.hold_out([passage(str(i)) for i in range(20)])
+    rest, dev = Language.hold_out([passage(str(i)) for i in range(20)], tiny())
     assert (len(rest), len(dev)) == (18, 2)
-    assert Language.hold_out([passage("one")])[0] == []
+    assert Language.hold_out([passage("one")], tiny())[0] == []
 
 
 def test_it_has_no_picture() -> None:

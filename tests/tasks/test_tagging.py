@@ -185,12 +185,13 @@ def test_a_label_of_one_sentence_is_not_held_out() -> None:
     sentences = [sentence(f"the/DET w{i}/NOUN") for i in range(27)]
     for i, label in enumerate(("INTJ", "SYM", "X")):
         sentences.insert(9 * i, sentence(f"a/DET b/{label}"))
-    rest, dev = Tagging.hold_out(sentences)
+    rest, dev = Tagging.hold_out(sentences, settings())
     known = {tag for s in rest for tag in s.tags or ()}
     assert known == {"DET", "NOUN", "INTJ", "SYM", "X"}
     assert len(dev) >= 1
     assert len(rest) + len(dev) == 30
-    assert Tagging.hold_out([sentence("a/X"), sentence("b/Y")])[1]  # rather one that is not seen than none
+    # Rather one that is not seen than none.
+    assert Tagging.hold_out([sentence("a/X"), sentence("b/Y")], settings())[1]
 
 
 # the model
