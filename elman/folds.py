@@ -12,10 +12,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from elman.data.source import counted
+from elman.data.source import counted, quote
 from elman.report import Display
 from elman.storage import write_whole
-from elman.tasks.task import Reading
+from elman.tasks.task import Reading, Task
 from elman.training import UsageError, prepare, train_on
 
 FOLDS = 5
@@ -29,7 +29,7 @@ def cross_validate(
     out: str | Path | None = None,
     skip_bad: bool = False,
     **settings: Any,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Task]:
     """Train and test `FOLDS` runs on parts of all files' examples, and return the figures over all of them.
 
     Args:
@@ -41,10 +41,12 @@ def cross_validate(
         **settings: see the task's `Settings`.
 
     Returns:
-        {"test": figures over all examples, "folds": [those of each run], "baselines": {NAME: {"test": ...}}}
+        {"test": figures over all examples, "folds": [those of each run], "baselines": {NAME: {"test": ...}}},
+        and the last fold's task.
 
     Raises:
-        UsageError, DataError, DivergedError: as `elman.train` does; UsageError too for less than 3 groups.
+        UsageError, DataError, DivergedError: as `elman.train` does; UsageError too for less than 3 groups,
+            and for a label of which a fold would have none to train on.
     """
     kind, chosen, folder = prepare(task, settings, out, resume=False)
     display = Display()
@@ -59,9 +61,7 @@ def cross_validate(
         raise UsageError(f"folds need at least 3 groups, to train, to stop and to test on; {few}")
     paths = [path for file in files for path in kind.paths(str(file), chosen)]
 
-    answered: list[tuple[Any, Any]] = []
-    figures = []
-    task_of_fold = None
+    folds = []
     for fold in range(1, max(fold_of.values()) + 1):
         rest = [group for group in fold_of if fold_of[group] != fold]
         held_out = _tenth([group for group in groups if group in rest])
@@ -69,19 +69,29 @@ def cross_validate(
         for example, group in zip(examples, groups, strict=True):
             part = "test" if fold_of[group] == fold else "dev" if group in held_out else "train"
             parts[part].append(example)
+        shown = [{label for e in some for label in kind.shown(e, chosen)} for some in parts.values()]
+        if alone := sorted(set.union(*shown) - shown[0]):
+            raise UsageError(
+                f"fold {fold} has the label {quote(alone[0])} in no group to train on; "
+                "a label must stand in more groups"
+            )
+        folds.append(parts)
+
+    answered: list[tuple[Any, Any]] = []
+    figures, tasks = [], []
+    for fold, parts in enumerate(folds, 1):
         display.say(f"fold {fold}: " + ", ".join(f"{len(some):,} {name}" for name, some in parts.items()))
         said = {
             name: Reading(readings[0].path, some, f"{len(some):,} examples of fold {fold}")
             for name, some in parts.items()
         }
         run = train_on(kind, chosen, said, {"train": paths}, folder / f"fold-{fold}", display)
-        task_of_fold = run.task
+        tasks.append(run.task)
         answered += zip(parts["test"], run.answers(parts["test"]), strict=True)
         figures.append(json.loads((run.folder / "metrics.json").read_text()))
-    assert task_of_fold is not None
     sizes = Counter(fold_of[group] for group in groups)
     total = {
-        "test": task_of_fold.metric([e for e, _ in answered], [a for _, a in answered]),
+        "test": tasks[-1].metric([e for e, _ in answered], [a for _, a in answered]),
         "folds": figures,
         "baselines": {
             name: {"test": _mean([fold["baselines"][name]["test"] for fold in figures], sizes)}
@@ -89,7 +99,7 @@ def cross_validate(
         },
     }
     write_whole(folder / "metrics.json", json.dumps(total, indent=1, ensure_ascii=False).encode() + b"\n")
-    return total
+    return total, tasks[-1]
 
 
 def _deal(groups: Sequence[str], folds: int) -> dict[str, int]:
