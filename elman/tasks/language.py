@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.passages import Passage, read_passages
-from elman.data.source import DataError
+from elman.data.source import DataError, quote
 from elman.data.units import BEGIN, END, UNITS, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
 from elman.learning.metrics import likelihood_scores, perplexity
@@ -301,6 +301,9 @@ class Language(Task):
         begun = self.spell(prime or "")
         if self.settings.lines and END in begun:
             raise DataError("--prime", "a line end", "the beginning of a line", "leave out the line end")
+        if begun and set(begun) == {UNKNOWN}:
+            expected = "a beginning of which training showed something"
+            raise DataError("--prime", quote(prime or ""), expected, "prime it with something else")
         seeds = [(sampling.seed * 1_000_003 + i) % 2**63 for i in range(count)]
         sources = [torch.Generator().manual_seed(seed) for seed in seeds]
 
@@ -389,12 +392,7 @@ def _pieces(sequences: Sequence[np.ndarray], span: int, places: list[str]) -> It
 
 
 def _piece(sequences: Sequence[np.ndarray], carried: Carried | None, places: list[str]) -> Batch:
-    return Batch(
-        units=pack([s[:-1] for s in sequences]),
-        targets=pack([s[1:] for s in sequences]).data,
-        carried=carried,
-        places=places,
-    )
+    return Batch(pack([s[:-1] for s in sequences]), pack([s[1:] for s in sequences]).data, carried, places)
 
 
 TASK = Language

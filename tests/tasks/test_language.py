@@ -259,6 +259,11 @@ def test_a_line_cannot_begin_with_two_lines() -> None:
     assert untrained().generate(1, Sampling(longest=3), prime="a\nc")[0]["text"].startswith("a\nc")
 
 
+def test_a_beginning_that_training_knows_nothing_of_is_refused() -> None:
+    with pytest.raises(DataError, match="--prime: found 'XYZ'\n  expected a beginning of which training"):
+        untrained(lines=True).generate(1, prime="XYZ")
+
+
 def test_a_long_text_is_parted_by_lines_to_hold_out_its_end() -> None:
     rest, dev = Language.hold_out([passage(*map(str, range(20)))], tiny())
     assert (rest[0].lines, dev[0].lines) == (tuple(map(str, range(18))), ("18", "19"))
