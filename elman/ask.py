@@ -42,7 +42,7 @@ def shown(run: Run, texts: Sequence[str]) -> Iterator[str]:
         for _, line in read_lines(texts[0]):
             yield show(next(following)) if line.strip() else ""
         return
-    if heading := run.task.heading():
+    if heading := run.task.heading(answers[0]):
         yield heading
     yield from map(run.task.record, answers)
 

@@ -410,7 +410,7 @@ def test_a_file_of_records_is_answered_and_read_back(trained: Trained, tmp_path:
     told = run.predict_file(trained.path)
     assert len(told) == len(trained.examples)
     written = tmp_path / "told"
-    rows = [task.heading(), *map(task.record, told)]
+    rows = [task.heading(told[0]), *map(task.record, told)]
     written.write_text("".join(f"{row}\n" for row in rows if row is not None), encoding="utf-8")
     back = run.read(written).examples
     # What was predicted is now what is in the file: the model agrees with itself.

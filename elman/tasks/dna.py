@@ -211,16 +211,19 @@ class DNA(Task):
             return f"{name}{told['sequence']}\n{' ' * len(name)}{told['label']}"
         return name + labels.show(told)
 
+    def heading(self, told: Mapping[str, Any]) -> str | None:
+        """Name the columns of a row of CSV; FASTA has none."""
+        columns = [self.settings.sequence, self.settings.label, *([] if self.per_base else ["confidence"])]
+        return None if "id" in told else _row(columns)
+
     def record(self, told: Mapping[str, Any]) -> str:
         """Write a record of FASTA, or, where the sequence has no id, a row of CSV."""
-        bases = told["sequence"]
+        bases, label = told["sequence"], told["label"]
+        sure = [] if self.per_base else [f"{told['confidence']:.4f}"]
         if "id" not in told:
-            row = io.StringIO()
-            csv.writer(row, lineterminator="").writerow([bases, told["label"]])
-            return row.getvalue()
+            return _row([bases, label, *sure])
         lines = [bases[start : start + WIDTH] for start in range(0, len(bases), WIDTH)]
-        sure = "" if self.per_base else f" confidence={told['confidence']:.4f}"
-        return "\n".join([f">{told['id']} label={told['label']}{sure}", *lines])
+        return "\n".join([f">{told['id']} label={label}" + "".join(f" confidence={s}" for s in sure), *lines])
 
     def model(self) -> Reader:
         """Return a new network."""
@@ -377,6 +380,12 @@ def _pack(examples: Sequence[tuple[Strand, Sequence[View]]]) -> Batch:
         targets=pack(numbers).data if numbers[0] else None,
         places=[example.place for example, _ in examples],
     )
+
+
+def _row(fields: Sequence[str]) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(fields)
+    return row.getvalue()
 
 
 def _labels(strand: Strand, per_base: bool) -> Sequence[str]:

@@ -185,7 +185,7 @@ class Sentiment(Task):
         """Say the label and its probability."""
         return labels.show(told)
 
-    def heading(self) -> str:
+    def heading(self, told: Mapping[str, Any]) -> str:
         """Name the columns of a record."""
         return f"{self.settings.text}\t{self.settings.label}\tconfidence"
 

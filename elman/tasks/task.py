@@ -214,8 +214,8 @@ class Task(ABC):
     def show(self, told: Mapping[str, Any]) -> str:
         """Say for people what `tell` says for programs."""
 
-    def heading(self) -> str | None:
-        """Return the line that stands above the records in the task's files, if one does."""
+    def heading(self, told: Mapping[str, Any]) -> str | None:
+        """Return the line that stands above records such as that of `told`, if one does."""
         return None
 
     @abstractmethod

@@ -192,7 +192,9 @@ def test_answers_are_told_shown_and_written() -> None:
     told = task.tell(strand("ACGT"), verdict, " ac gt")
     assert told["sequence"] == " ac gt"
     assert task.show(told) == "on 0.75"
-    assert task.record(told | {"sequence": "acgt"}) == "acgt,on"
+    assert task.record(told | {"sequence": "acgt"}) == "acgt,on,0.7500"
+    assert task.heading(told) == "sequence,label,confidence"
+    assert task.heading({**told, "id": "a"}) is None
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

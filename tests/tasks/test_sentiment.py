@@ -186,7 +186,7 @@ def test_what_is_told() -> None:
     }
     assert task.tell(TRAIN[0], Verdict("neg", (0, 1, 0)), " Good film")["text"] == " Good film"
     assert task.show(told) == "neg 0.80"
-    assert task.heading() == "review\tstars\tconfidence"
+    assert task.heading({}) == "review\tstars\tconfidence"
     assert task.record({**told, "text": "two\nlines\tand a tab"}) == "two lines and a tab\tneg\t0.8000"
 
 
