@@ -43,7 +43,7 @@ def main() -> NoReturn:
     except _ReaderGoneError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python's last flush fails
         sys.exit(OK)
-    except OSError as error:  # a folder that cannot be made, a full disk
+    except (OSError, UnicodeEncodeError) as error:  # a folder that cannot be made, a terminal of few letters
         click.echo(f"elman: {error}", err=True)
         sys.exit(USAGE)
     except Exception as error:
