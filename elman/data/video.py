@@ -4,8 +4,9 @@ A tick is a moment at which a frame is wanted: FRAMES_A_SECOND of them, from the
 each, the frame that is then on the screen is taken, by its timestamp: films of other rates, and films of no
 steady rate, give the same steps.
 
-Decoders lose data in silence: a film cut in two plays to where it was cut. So the frames are counted, and
-where the header promises more, that is an error with both numbers.
+Decoders lose data in silence: a film cut in two plays to where it was cut. So what there is, in bytes, frames
+and seconds, is compared with what the header promises, and a shortfall is an error with both numbers. MPEG
+streams, GIFs and MP4s in fragments promise nothing: of them only what a decoder calls damaged is found.
 
 Letters: T ticks, S = SIDE.
 """
@@ -15,7 +16,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -25,7 +26,15 @@ from elman.data.source import DataError, counted
 FRAMES_A_SECOND = 8
 SIDE = 64  # pixels of a frame's height and width; its shape is lost, its motion is not
 MOST_FRAMES = 1_000_000  # 35 hours; more of them come from damaged timestamps
-SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+RESTART_S = (
+    1.0  # timestamps that fall by more begin anew; in an AVI with frames out of order they fall by less
+)
+PROMISE_S = 0.5  # a header may say so much more than there is: it is seldom exact
+TIMED = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv")  # others measure their length by what is there
+SUFFIXES = (
+    *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+    *(".ogv", ".ts", ".webm", ".wmv"),
+)
 
 
 def read_clip(path: str | Path, cache: Path | None = None) -> np.ndarray:
@@ -65,8 +74,8 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
         with av.open(str(path)) as film:
             if not film.streams.video:
                 raise DataError(str(path), "a film without a picture", "a video stream", "name another file")
-            _check_boxes(path)
-            yield from _sampled(film, film.streams.video[0], path)
+            _check_size(path)
+            yield from _sampled(_frames(film, film.streams.video[0], path), path)
     except FileNotFoundError:
         raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
     except IsADirectoryError:
@@ -80,37 +89,113 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
         ) from None
 
 
-def _check_boxes(path: Path) -> None:
-    """Refuse an MP4 or MOV whose last box promises more bytes than there are; ffmpeg reads on in silence."""
+def _check_size(path: Path) -> None:
+    """Refuse a file whose parts promise more bytes than there are; ffmpeg reads on in silence."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        place = 0
-        while place < size:
-            file.seek(place)
-            head = file.read(16)
-            if place == 0 and head[4:8] != b"ftyp":
-                return
-            length = int.from_bytes(head[:4])
-            if length == 1:  # the size stands behind the name, in 8 bytes
-                length = int.from_bytes(head[8:16])
-            place = place + length if length else size  # 0: to the end
-            if len(head) < 8 or place > size:
-                raise DataError(
-                    str(path),
-                    f"{size:,} bytes",
-                    f"{max(place, size + 1):,} bytes or more, as its boxes promise",
-                    "get the file again: it was cut off",
-                )
+        head = file.read(8)
+        if head[4:] == b"ftyp":
+            promised = _end_of_boxes(file, size)
+        elif head[:4] == b"\x1a\x45\xdf\xa3":
+            promised = _end_of_segment(file)
+        else:
+            return
+    if promised > size:
+        raise DataError(
+            str(path),
+            f"{size:,} bytes",
+            f"{promised:,} bytes or more, as its boxes promise",
+            "get the file again: it was cut off",
+        )
 
 
-def _sampled(film: Any, stream: Any, path: Path) -> Iterator[np.ndarray]:
-    decoded = damaged = given = 0
-    first = time = 0.0
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Return where the last box of an MP4 or MOV ends."""
+    place = 0
+    while place < size:
+        file.seek(place)
+        head = file.read(16)
+        if len(head) < 8:
+            return size + 1
+        length = int.from_bytes(head[:4])
+        if length == 1:  # the size stands behind the name, in 8 bytes
+            length = int.from_bytes(head[8:16])
+        place = place + length if length else size  # 0: to the end
+    return place
+
+
+def _end_of_segment(file: BinaryIO) -> int:
+    """Return where the segment of an MKV or WebM ends, in which all of it lies; 0 where it does not say."""
+    file.seek(4)
+    file.seek(_size(file), os.SEEK_CUR)
+    return _size(file) + file.tell() if file.read(4) == b"\x18\x53\x80\x67" else 0
+
+
+def _size(file: BinaryIO) -> int:
+    """Read the size of an MKV's element: as many more bytes as there are zeros in front of the first one."""
+    first = int.from_bytes(file.read(1))
+    more = 8 - first.bit_length()
+    size = int.from_bytes(bytes([first]) + file.read(more)) & (most := (1 << 7 * (more + 1)) - 1)
+    return 0 if size == most else size  # all ones: written into a pipe, of unknown size
+
+
+def _frames(film: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Yield the frames of a film as they are decoded. Raises DataError behind the last where some miss."""
+    decoded = damaged = shown = 0
+    end, torn = 0.0, False
+    for packet in film.demux():  # of the sound too: a film may last as long as that
+        if packet.pts is not None:
+            end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream.index != stream.index:
+            continue
+        if packet.size:
+            shown += not packet.is_discard
+            torn = packet.is_corrupt
+        for frame in packet.decode():
+            decoded += 1
+            damaged += frame.is_corrupt
+            yield frame
+    damaged = max(damaged, torn)  # a decoder may say nothing of a packet that was cut off
+    promised = stream.frames  # 0 where the format does not say
+    if decoded < promised:
+        promised -= _hidden(path, shown)
+    found, remedy = counted(decoded - damaged, "whole frame"), "get the file again: it was cut off or damaged"
+    if not decoded or decoded < promised or damaged:
+        expected = (
+            f"{counted(promised, 'frame')}, as its header promises" if promised else "whole frames only"
+        )
+        raise DataError(str(path), found, expected, remedy)
+    lasts = (film.duration or 0) / 1_000_000
+    if film.format.name in TIMED and not promised and end + PROMISE_S < lasts:
+        raise DataError(
+            str(path), f"{end:.2f} s of film ({found})", f"{lasts:.2f} s, as its header promises", remedy
+        )
+
+
+def _hidden(path: Path, shown: int) -> int:
+    """Return how many frames are not shown though nothing is missing.
+
+    The edit list of an MP4 leaves out those that were trimmed off; an AVI counts those that it does not hold,
+    for the one before them stays.
+    """
+    with need("av", "video").open(str(path), options={"ignore_editlist": "1"}) as film:
+        held = 0
+        for packet in film.demux(film.streams.video[0]):
+            if packet.size:
+                held = packet.dts + 1 if film.format.name == "avi" else held + 1
+    return held - shown
+
+
+def _sampled(frames: Iterator[Any], path: Path) -> Iterator[np.ndarray]:
+    given = 0
+    first = time = moved = 0.0
     shown: Any = None
-    for frame in film.decode(stream):
-        decoded += 1
-        damaged += frame.is_corrupt
-        time = frame.time if frame.time is not None else time
+    for frame in frames:
+        at = frame.time + moved if frame.time is not None else time
+        if shown is not None and at < time - RESTART_S:  # films put end to end: the next one goes on
+            moved += (restarted := time + 1 / FRAMES_A_SECOND) - at
+            at = restarted
+        time = at
         first = first if shown else time
         # Up to the moment at which this frame comes, the one before it is on the screen.
         while shown is not None and first + given / FRAMES_A_SECOND < time - 1e-6:
@@ -123,15 +208,6 @@ def _sampled(film: Any, stream: Any, path: Path) -> Iterator[np.ndarray]:
         shown = frame
     if shown is not None and first + given / FRAMES_A_SECOND <= time + 1e-6:
         yield _small(shown)
-    promised = stream.frames  # 0 where the format does not say
-    if not decoded or decoded < promised or damaged:
-        found = counted(decoded - damaged, "whole frame")
-        raise DataError(
-            str(path),
-            found,
-            f"{counted(promised, 'frame')}, as its header promises" if promised else "whole frames only",
-            "get the file again: it was cut off or damaged",
-        )
 
 
 def _small(frame: Any) -> np.ndarray:
@@ -156,5 +232,5 @@ def _fingerprint(path: Path) -> str:
         facts = path.stat()
     except OSError:
         raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
-    made_of = (path.resolve(), facts.st_size, facts.st_mtime_ns, FRAMES_A_SECOND, SIDE)
+    made_of = (path.resolve(), facts.st_size, facts.st_mtime_ns, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]

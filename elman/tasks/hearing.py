@@ -8,7 +8,7 @@ of a step, K outputs.
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -138,9 +138,14 @@ class Feed:
     def __call__(self, x: Any) -> Tensor:
         """Return the steps [K, I] that are complete with the next samples [S] at 16 kHz, or frames [T, F].
 
-        Raises ValueError for another shape.
+        Raises ValueError for another shape, and for what is not finite: it would stay in the sums for good.
         """
-        frames = np.asarray(x, np.float32)
+        with np.errstate(over="ignore"):
+            frames = np.asarray(x, np.float32)
+        if bad := int((~np.isfinite(frames)).sum()):
+            raise ValueError(
+                f"a piece must be finite numbers, got {bad:,} of {frames.size:,} NaN or infinite"
+            )
         if self._framer and frames.ndim == 1:
             frames = self._framer(frames)
         if frames.ndim != 2 or frames.shape[1] != self._rest.shape[1]:
@@ -241,6 +246,11 @@ class Hearing(Task):
                 did_you_mean(column, known) or "name a column of the manifest",
             )
         return example.columns[column]
+
+    @classmethod
+    def shown(cls, example: Recording, settings: Any) -> Collection[str]:
+        """Return its label; a text is none."""
+        return [example.answer or ""] if settings.label else ()
 
     @classmethod
     def learn(cls, train: Sequence[Recording], settings: SpeechSettings) -> Self:

@@ -7,7 +7,8 @@ order; what they say is pooled over time and one linear layer answers.
 Letters: T frames of a clip, N frames of a batch, B clips of it, S side of a frame, F features, K labels.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
-from elman.data.manifest import Clip, is_manifest, read_manifest, reading
+from elman.data.manifest import Clip, Manifest, is_manifest, read_manifest, reading
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
 from elman.learning.baselines import train_classifier, train_linear
@@ -92,12 +93,12 @@ class Video(Task):
     def read(cls, path: str, settings: VideoSettings, *, skip_bad: bool = False) -> Reading:
         """Read a manifest, or a folder that has a folder of clips for each label."""
         if Path(path).is_dir():
-            clips, skipped = _clips_by_folder(Path(path), settings.label), 0
+            manifest, others = _read_folder(Path(path), settings.label, skip_bad=skip_bad)
         else:
-            manifest = read_manifest(path, [settings.label], skip_bad=skip_bad)
-            clips, skipped = manifest.clips, manifest.skipped
+            manifest, others = read_manifest(path, [settings.label], skip_bad=skip_bad), 0
+        skipped = manifest.skipped
         films: list[Film] = []
-        for clip in clips:
+        for clip in manifest.clips:
             try:
                 films.append(_film(clip, clip.columns[settings.label]))
             except DataError:
@@ -111,7 +112,8 @@ class Video(Task):
             f"{path}: {counted(len(films), 'clip')}, {counted(frames, 'frame')} at {FRAMES_A_SECOND} a second"
         )
         said += f", {counted(len({film.label for film in films}), 'label')}"
-        return Reading(path, films, said + (f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""))
+        said += f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""
+        return Reading(path, films, said + (f"; {counted(others, 'other file')} left out" if others else ""))
 
     @classmethod
     def paths(cls, path: str, settings: VideoSettings) -> list[Path]:
@@ -139,6 +141,11 @@ class Video(Task):
         return example.clip.columns[column]
 
     @classmethod
+    def shown(cls, example: Film, settings: Any) -> Collection[str]:
+        """Return its label."""
+        return [str(example.label)]
+
+    @classmethod
     def learn(cls, train: Sequence[Film], settings: VideoSettings) -> "Video":
         """List the labels."""
         names, remarks = labels.learn((str(film.label) for film in train), train[0].clip.place)
@@ -161,8 +168,8 @@ class Video(Task):
             labels.check(str(film.label), film.clip.place, self.labels)
 
     def key(self, example: Film) -> Hashable:
-        """Return its frames."""
-        return example.frames.tobytes()
+        """Return what tells its frames from others."""
+        return hashlib.sha256(example.frames.data).digest()
 
     def question(self, text: str) -> Film:
         """Read the clip whose path was typed."""
@@ -173,14 +180,14 @@ class Video(Task):
     def has_records(self, path: str) -> bool:
         """Tell a clip, a folder or a manifest from lines of paths."""
         where = Path(path)
-        return where.is_dir() or where.suffix.lower() in SUFFIXES or is_manifest(where)
+        return where.is_dir() or _is_clip(where) or is_manifest(where)
 
     def questions(self, path: str) -> list[Film]:
         """Read a clip, the clips of a folder and of those below it, or those of a manifest."""
         where = Path(path)
         if where.is_dir():
             clips = [Clip(one, {"path": str(one)}, str(one)) for one in _clips_in(where)]
-        elif where.suffix.lower() in SUFFIXES:
+        elif _is_clip(where):
             clips = [Clip(where, {"path": path}, path)]
         else:
             clips = list(read_manifest(where).clips)
@@ -323,10 +330,24 @@ def _film(clip: Clip, label: str | None) -> Film:
         return Film(read_clip(clip.path, CACHE), label, clip)
 
 
+def _read_folder(folder: Path, label: str, *, skip_bad: bool) -> tuple[Manifest, int]:
+    """Return the clips in the folders of a folder as a manifest has them, and how many files are no clip."""
+    clips, bare = _clips_by_folder(folder, label), sorted(filter(_is_clip, folder.iterdir()))
+    if bare and not skip_bad:
+        raise DataError(
+            str(bare[0]),
+            f"{counted(len(bare), 'clip')} beside the folders of clips",
+            "each clip in the folder of its label",
+            "move it there, or leave it out with --skip-bad",
+        )
+    files = sum(not path.is_dir() for path in folder.rglob("*"))
+    return Manifest(str(folder), tuple(clips), len(bare)), files - len(clips) - len(bare)
+
+
 def _clips_by_folder(folder: Path, label: str) -> list[Clip]:
-    """Return the clips in the folders of a folder; the name of a clip's folder is its label."""
+    """Return the clips in the folders of a folder, however deep they lie in one; its name is their label."""
     clips = [
-        Clip(path, {"path": str(path), label: path.parent.name}, str(path))
+        Clip(path, {"path": str(path), label: below.name}, str(path))
         for below in sorted(folder.iterdir())
         if below.is_dir()
         for path in _clips_in(below)
@@ -342,12 +363,16 @@ def _clips_by_folder(folder: Path, label: str) -> list[Clip]:
 
 
 def _clips_in(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    found = sorted(filter(_is_clip, folder.rglob("*")))
     if not found:
         raise DataError(
             str(folder), "a folder without clips", f"files that end in {', '.join(SUFFIXES)}", "name another"
         )
     return found
+
+
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
 def _coarse(frames: np.ndarray) -> np.ndarray:

@@ -63,6 +63,9 @@ def test_other_rates_and_channels_are_converted(rate_hz: int, channels: int, tmp
 
 WAV = sound()
 FLAC = sound(np.random.default_rng(0).normal(0, 0.1, 10 * RATE_HZ), kind="FLAC")
+MORE = "bytes behind the sound that are no chunk"
+LESS = "bytes of sound, as its header promises, and chunks at most"
+RIFX = sound(endian="BIG")
 NAN = np.where(np.arange(RATE_HZ) % 5000, SECOND, np.nan)
 
 
@@ -82,9 +85,12 @@ NAN = np.where(np.arange(RATE_HZ) % 5000, SECOND, np.nan)
         (WAV[:24] + b"\xff" * 4 + WAV[28:], "a rate of 4,294,967,295 samples a second", "4,000 to 384,000"),
         (sound(SECOND[:0]), "0.000 s of sound (0 samples)", "at least 0.025 s, one window"),
         (sound(SECOND[:399]), "0.025 s of sound (399 samples)", "at least 0.025 s, one window"),
-        (sound(NAN, subtype="FLOAT"), "1 sample NaN or infinite", "finite numbers"),
+        (sound(NAN, subtype="FLOAT"), "4 samples NaN or infinite", "finite numbers"),
         (FLAC[: len(FLAC) // 2], "73,728 samples that decode", "160,000, as its header promises"),
         (FLAC[:100], "0 samples that decode", "160,000, as its header promises"),
+        (RIFX[:20_044], "20,000 bytes of sound", "32,000, as its header promises"),
+        (WAV[:40] + b"\0\x10\0\0" + WAV[44:], f"27,904 {MORE}", f"4,096 {LESS}"),
+        (WAV[:40] + bytes(4) + WAV[44:], f"32,000 {MORE}", f"0 {LESS}"),
     ],
 )
 def test_a_bad_file(content: bytes, found: str, expected: str, tmp_path: Path) -> None:
@@ -93,6 +99,63 @@ def test_a_bad_file(content: bytes, found: str, expected: str, tmp_path: Path) -
         read_samples(path)
     assert str(caught.value).startswith(f"{path}: found {found}")
     assert f"\n  expected {expected}\n" in str(caught.value)
+
+
+@pytest.mark.parametrize("promised", [100, 80_000, 159_999])
+def test_a_flac_that_holds_more_than_its_header_promises(promised: int, tmp_path: Path) -> None:
+    path = save(tmp_path, telling(FLAC, promised), "a.flac")
+    with pytest.raises(DataError) as caught:
+        read_samples(path)
+    assert str(caught.value) == (
+        f"{path}: found 160,000 samples\n  expected {promised:,}, as its header promises\n"
+        "  fetch or export the file again, or leave it out with --skip-bad; "
+        "ffmpeg -i IN OUT.flac reads all of it"
+    )
+
+
+def telling(flac: bytes, samples: int) -> bytes:
+    """A FLAC whose header tells another number of samples, in the last 36 bits of 8 bytes."""
+    told = int.from_bytes(flac[18:26]) >> 36 << 36 | samples
+    return flac[:18] + told.to_bytes(8) + flac[26:]
+
+
+@pytest.mark.parametrize("length", [400, 4_095, 4_096, 4_097, 100_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_flac_that_was_written_into_a_pipe_does_not_tell_its_length(
+    length: int, channels: int, tmp_path: Path
+) -> None:
+    chance = np.random.default_rng(length)
+    whole = sound(chance.normal(0, 0.1, (length, channels)), kind="FLAC")
+    wanted, held = read_samples(save(tmp_path, whole, "a.flac"))
+    assert held.samples == length
+    path = save(tmp_path, telling(whole, 0), "pipe.flac")
+    samples, told = read_samples(path)
+    assert told == held
+    assert np.array_equal(samples, wanted)
+    save(tmp_path, telling(whole, 0)[:-3], "pipe.flac")
+    with pytest.raises(DataError, match=f"samples that decode\n  expected {length:,}, as its"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize("endian", ["LITTLE", "BIG"])
+@pytest.mark.parametrize("pad", [b"\0", b""])
+def test_other_chunks_may_follow_the_sound(endian: str, pad: bytes, tmp_path: Path) -> None:
+    """Some writers leave out the byte that makes the size of a chunk even."""
+    whole = sound(SECOND[:999], subtype="PCM_U8", endian=endian)
+    start = whole.index(b"data") + 8
+    order = "little" if endian == "LITTLE" else "big"
+    chunks = [
+        name + len(data).to_bytes(4, order) + data for name, data in ((b"LIST", bytes(8)), (b"id3 ", b"ID3"))
+    ]
+    path = save(tmp_path, whole[: start + 999] + pad + b"".join(chunks))
+    samples, _ = read_samples(path)
+    assert np.array_equal(samples, read_samples(save(tmp_path, whole, "b.wav"))[0])
+
+
+@pytest.mark.parametrize("rest", [bytes(5), bytes(4000), b"TAG".ljust(128, b"\x01")])
+def test_zeros_and_an_old_tag_may_follow_the_sound(rest: bytes, tmp_path: Path) -> None:
+    samples, _ = read_samples(save(tmp_path, WAV + rest))
+    assert np.array_equal(samples, read_samples(save(tmp_path, WAV, "b.wav"))[0])
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

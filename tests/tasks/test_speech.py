@@ -279,6 +279,24 @@ def test_a_stream_takes_samples(tmp_path: Path) -> None:
             stream.step(np.zeros((3, 4)))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("label", [None, "text"])
+def test_a_stream_refuses_what_is_not_finite_and_goes_on(
+    label: str | None, bad: float, tmp_path: Path
+) -> None:
+    task, model, examples = learned(write(tmp_path, TEXTS, "wav"), one_way=True, label=label)
+    samples, _ = soundfile.read(examples[0].path)
+    with task.stream(model) as stream, task.stream(model) as other:
+        assert stream.step(samples[:5000]) == other.step(samples[:5000])
+        for piece in (np.where(np.arange(700) == 9, bad, samples[:700]), np.full((2, 80), bad)):
+            wrong = 1 if piece.ndim == 1 else 160
+            with pytest.raises(
+                ValueError, match=f"must be finite numbers, got {wrong} of {piece.size} NaN or infinite"
+            ):
+                stream.step(piece)
+        assert stream.step(samples[5000:]) == other.step(samples[5000:])
+
+
 @pytest.mark.parametrize("label", [None, "text"])
 def test_a_run_that_reads_both_ways_has_no_stream(label: str | None, tmp_path: Path) -> None:
     task, model, _ = learned(write(tmp_path, TEXTS), label=label)

@@ -133,6 +133,52 @@ def test_a_folder_of_clips_for_each_label(folder: Path, tmp_path: Path) -> None:
     assert len(Video.paths(str(tmp_path / "clips"), VideoSettings())) == 12
 
 
+def labelled(folder: Path, tmp_path: Path, *names: str) -> str:
+    """A folder in which the first clips of the sample have other names."""
+    for name, film in zip(names, films(folder), strict=False):
+        place = tmp_path / "clips" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(film.clip.path.read_bytes())
+    return str(tmp_path / "clips")
+
+
+def test_the_first_folder_is_the_label_and_what_is_no_clip_is_counted(folder: Path, tmp_path: Path) -> None:
+    path = labelled(folder, tmp_path, "up/a.mp4", "up/deep/deeper/b.mp4", "down/c.mkv", "down/c.txt", "notes")
+    reading = Video.read(path, VideoSettings())
+    assert [str(film.label) for film in reading.examples] == ["down", "up", "up"]
+    assert reading.description.endswith(", 2 labels; 2 other files left out")
+
+
+def test_a_clip_beside_the_folders_has_no_label(folder: Path, tmp_path: Path) -> None:
+    path = labelled(folder, tmp_path, "up/a.mp4", "down/c.mp4", "b.mp4")
+    with pytest.raises(DataError) as caught:
+        Video.read(path, VideoSettings())
+    assert str(caught.value) == (
+        f"{path}/b.mp4: found 1 clip beside the folders of clips\n"
+        "  expected each clip in the folder of its label\n  move it there, or leave it out with --skip-bad"
+    )
+    reading = Video.read(path, VideoSettings(), skip_bad=True)
+    assert reading.description.endswith(", 2 labels; 1 bad clip skipped")
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.TS"])
+def test_what_a_manifest_takes_is_a_clip_everywhere(name: str, folder: Path, tmp_path: Path) -> None:
+    path = Path(labelled(folder, tmp_path, f"up/{name}"))  # ffmpeg looks at what is in it
+    task = Video(VideoSettings(), ("up", "down"))
+    assert task.has_records(str(path / "up" / name))
+    for asked in (path, path / "up" / name):
+        (film,) = task.questions(str(asked))
+        assert np.array_equal(film.frames, films(folder)[0].frames)
+    assert [film.label for film in Video.read(str(path), VideoSettings()).examples] == ["up"]
+
+
+def test_a_clip_is_told_from_others_without_keeping_its_frames(folder: Path) -> None:
+    task, (one, other, *_) = Video(VideoSettings(), ("up", "down")), films(folder)
+    same = Film(np.array(one.frames), None, other.clip)
+    assert task.key(one) == task.key(same) != task.key(other)
+    assert len(task.key(one)) == 32  # pyright: ignore[reportArgumentType]
+
+
 def test_a_clip_that_was_cut_off_is_told_with_its_row(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     rows = (folder / "train.tsv").read_text().splitlines()[:5]
@@ -164,7 +210,9 @@ def test_a_label_never_seen_is_told(folder: Path) -> None:
 
 def test_folds_keep_scenes_together_and_judge_every_clip_once(folder: Path, tmp_path: Path) -> None:
     files = [folder / f"{name}.tsv" for name in SIZES]
-    total = cross_validate("video", files, "scene", out=tmp_path / "cv", hidden=8, epochs=1, batch_steps=60)
+    total, _ = cross_validate(
+        "video", files, "scene", out=tmp_path / "cv", hidden=8, epochs=1, batch_steps=60
+    )
     judged = total["test"]["per_class"].values()
     assert sum(rates["gold"] for rates in judged) == sum(SIZES.values())
     assert total["test"]["metric"] == "accuracy"
