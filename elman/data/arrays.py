@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
 from elman.data.source import DataError, read_lines
+
+# numpy reads a head as if it were Python, and a damaged one fails as that would.
+_DAMAGED = (ValueError, TypeError, SyntaxError, TokenError, OverflowError, EOFError, OSError)
 
 
 def open_array(path: str | Path, axes: Sequence[str]) -> np.ndarray:
@@ -23,7 +27,7 @@ def open_array(path: str | Path, axes: Sequence[str]) -> np.ndarray:
         next(read_lines(path), None)  # says why not
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, OSError, EOFError, OverflowError) as error:
+    except _DAMAGED as error:
         pickled = "Python objects" in str(error)
         found = "an array of Python objects, which could run code" if pickled else f"no whole array ({error})"
         raise DataError(str(path), found, expected, "write it again: numpy.save(FILE, floats)") from None
@@ -44,3 +48,9 @@ def open_array(path: str | Path, axes: Sequence[str]) -> np.ndarray:
             "write it again",
         )
     return array
+
+
+def narrowed(values: np.ndarray) -> np.ndarray:
+    """Return numbers as float32; those too large for it are infinite."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)

@@ -174,7 +174,7 @@ def tune_of(piece: Steps, grid: int) -> Tune:
 
 
 def chords_of(tune: Tune) -> Steps:
-    """Return the pitches that sound as each quarter note begins; those that no piano has are left out.
+    """Return the pitches that sound as each quarter note begins; `left_out` counts the notes without one.
 
     >>> chords_of(tune_of(((60, 64), (), (60,)), 12))
     ((60, 64), (), (60,))
@@ -182,10 +182,25 @@ def chords_of(tune: Tune) -> Steps:
     last = max(note.start + note.length for note in tune.notes)
     steps: list[set[int]] = [set() for _ in range(-(-last // tune.grid))]
     for note in tune.notes:
-        if not note.drum and _is_key(note.pitch):
-            for step in range(-(-note.start // tune.grid), -(-(note.start + note.length) // tune.grid)):
-                steps[step].add(note.pitch)
+        for step in _quarters(note, tune.grid):
+            steps[step].add(note.pitch)
     return tuple(tuple(sorted(step)) for step in steps)
+
+
+def left_out(tune: Tune) -> int:
+    """Return how many notes `chords_of` does not have: drums, what no piano has, and what is over too soon.
+
+    >>> left_out(Tune((Note(0, False, 60, 1), Note(1, False, 60, 11), Note(0, True, 38, 12)), (), 12))
+    2
+    """
+    return sum(not _quarters(note, tune.grid) for note in tune.notes)
+
+
+def _quarters(note: Note, grid: int) -> range:
+    """The quarter notes as which begin a key of a piano sounds."""
+    if note.drum or not _is_key(note.pitch):
+        return range(0)
+    return range(-(-note.start // grid), -(-(note.start + note.length) // grid))
 
 
 def read_steps(path: str | Path) -> list[Steps]:
@@ -199,17 +214,20 @@ def read_steps(path: str | Path) -> list[Steps]:
         raise DataError(
             str(path), found, "a list of pieces: [[[60, 64], [62]], ...]", "write the pieces as a list"
         )
-    return [check_steps(piece, f"{path}:{i + 1}") for i, piece in enumerate(pieces)]
+    return [check_steps(piece, f"{path}, piece {i + 1}") for i, piece in enumerate(pieces)]
 
 
 def parse_json(text: str, path: str) -> object:
-    """Parse JSON. Raises DataError with line and column."""
+    """Parse JSON. Raises DataError, with line and column where they are known."""
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        place = f":{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        what = error.msg if isinstance(error, json.JSONDecodeError) else "lists within lists without end"
-        raise DataError(f"{path}{place}", f"no JSON ({what})", "a list of pieces", "correct it") from None
+    except json.JSONDecodeError as error:
+        place, what = f"{path}:{error.lineno}:{error.colno}", error.msg
+    except RecursionError:
+        place, what = path, "lists within lists without end"
+    except ValueError:  # all that Python says of an integer that is too long for it
+        place, what = path, "a number of thousands of digits"
+    raise DataError(place, f"no JSON ({what})", "a list of pieces", "correct it")
 
 
 def check_steps(piece: object, place: str) -> Steps:
@@ -219,14 +237,16 @@ def check_steps(piece: object, place: str) -> Steps:
         "correct it",
     )
     if not isinstance(piece, list) or not piece:
-        raise DataError(
-            place, "a piece without a step" if piece == [] else quote(str(piece)), expected, remedy
-        )
+        raise DataError(place, "a piece without a step" if piece == [] else _said(piece), expected, remedy)
     for number, step in enumerate(piece):
         bad = [step] if not isinstance(step, list) else [p for p in step if not _is_key(p)]
         if bad:
-            raise DataError(place, f"{quote(str(bad[0]))} in step {number + 1}", expected, remedy)
+            raise DataError(place, f"{_said(bad[0])} in step {number + 1}", expected, remedy)
     return tuple(tuple(sorted(set(step))) for step in piece)
+
+
+def _said(value: object) -> str:
+    return f"the text {quote(value)}" if isinstance(value, str) else quote(str(value))
 
 
 def _is_key(pitch: object) -> bool:

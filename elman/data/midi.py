@@ -20,6 +20,11 @@ MICROSECONDS = 60_000_000  # of a minute
 LONGEST = 1_000_000  # steps of a tune; what is longer is no tune but a fault in its times
 _DATA_BYTES = {0x8: 2, 0x9: 2, 0xA: 2, 0xB: 2, 0xC: 1, 0xD: 1, 0xE: 2}  # by the high half of the status
 _NOTE_ON, _META, _SYSEX, _END_SYSEX = 0x9, 0xFF, 0xF0, 0xF7
+_TEMPO, _END_OF_TRACK = 0x51, 0x2F  # kinds of meta events
+_TEMPO_BYTES = 3
+_MOST_TICKS = 2**31 - 1  # that symusic can count
+_NUMBER_BYTES = 4
+_BEGINNINGS = (b"MThd", b"RIFF")  # the latter wraps MIDI so that it cannot be read, and is to be told so
 _REMEDY = "write the file again, or leave it out"
 
 
@@ -38,7 +43,7 @@ class Tune:
     """The notes of a file in the order of time, and its tempos: (step, quarter notes a minute).
 
     `grid` is the number of steps of a quarter note. `moved` notes did not stand on it, or were shorter than a
-    step; `open` ones were never closed, and are left out.
+    step; `open` ones were never closed, and are left out, as are `late` tempos, behind the last note.
     """
 
     notes: tuple[Note, ...]
@@ -46,6 +51,7 @@ class Tune:
     grid: int
     moved: int = 0
     open: int = 0
+    late: int = 0
 
     def until(self, step: int) -> "Tune":
         """Return what is played before a step; a note that would sound longer ends there."""
@@ -53,12 +59,26 @@ class Tune:
         return replace(self, notes=tuple(notes), tempos=tuple(t for t in self.tempos if t[0] < step))
 
 
+def is_midi(path: str | Path) -> bool:
+    """Tell a MIDI file by its name, or by how it begins."""
+    path = Path(path)
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        if not path.is_file():  # what is read of a pipe would be gone
+            return False
+        with path.open("rb") as file:
+            return file.read(4) in _BEGINNINGS
+    except OSError:  # a text, too long for a path; or no file to be read
+        return False
+
+
 def read_midi(path: str | Path, grid: int) -> Tune:
     """Read a MIDI file: the notes of all its tracks, the drums among them, and the tempos of all its tracks.
 
     Instruments and velocities are not read. Raises DataError for a file that is not whole, that its head
-    contradicts, without ticks a quarter note, with a tempo of 0, without a note, or longer than `LONGEST`;
-    MissingError where symusic is not installed.
+    contradicts, without ticks a quarter note, with a tempo of 0, with anything but zeros behind the end of a
+    track, without a note, or longer than `LONGEST`; MissingError where symusic is not installed.
     """
     symusic = need("symusic", "music")
     path = Path(path)
@@ -87,11 +107,13 @@ def read_midi(path: str | Path, grid: int) -> Tune:
             "at least one",
             _REMEDY,
         )
-    longest = max(abs(note.start) + note.length for note in notes)
-    if longest > LONGEST:
-        raise DataError(str(path), f"a note {longest:,} steps on", f"at most {LONGEST:,}", _REMEDY)
-    tempos = {round(t.time * grid / score.tpq): MICROSECONDS / t.mspq for t in score.tempos}
-    return Tune(tuple(sorted(notes)), tuple(sorted(tempos.items())), grid, moved, struck - len(notes))
+    end = max(note.start + note.length for note in notes)
+    if end > LONGEST:
+        raise DataError(str(path), f"a note {end:,} steps on", f"at most {LONGEST:,}", _REMEDY)
+    timed = [(round(tempo.time * grid / score.tpq), MICROSECONDS / tempo.mspq) for tempo in score.tempos]
+    tempos = {step: tempo for step, tempo in timed if step < end}
+    late = sum(step >= end for step, _ in timed)
+    return Tune(tuple(sorted(notes)), tuple(sorted(tempos.items())), grid, moved, struck - len(notes), late)
 
 
 def midi_bytes(tune: Tune) -> bytes:
@@ -142,8 +164,12 @@ def _count_notes(content: bytes, path: str) -> int:
     while place < len(content):
         name, size = content[place : place + 4], int.from_bytes(content[place + 4 : place + 8], "big")
         there = len(content) - place - 8
-        if there < size or there < 0:
-            raise fault(f"{max(there, 0):,} bytes of part {tracks + 1}", f"{size:,}, as its head says")
+        if there < 0:
+            raise fault(
+                f"{counted(there + 8, 'byte')} where part {tracks + 1} begins", "8 bytes of its head, or none"
+            )
+        if there < size:
+            raise fault(f"{there:,} bytes of part {tracks + 1}", f"{size:,}, as its head says")
         if name == b"MTrk":
             tracks += 1
             struck += _struck(content[place + 8 : place + 8 + size], f"{path}, track {tracks}")
@@ -154,20 +180,26 @@ def _count_notes(content: bytes, path: str) -> int:
 
 
 def _struck(content: bytes, place: str) -> int:
-    """Walk through the events of a track and return how many notes are struck."""
+    """Walk through the events of a track, to its end, and return how many notes are struck."""
 
     def fault(found: str, expected: str) -> DataError:
         return DataError(f"{place}, byte {at}", found, expected, _REMEDY)
 
-    at = struck = status = 0
+    at = ticks = struck = status = 0
+    kind = None
     try:
-        while at < len(content):
-            at = _behind_number(content, at)  # ticks to wait
+        while at < len(content) and kind != _END_OF_TRACK:
+            wait, at = _number(content, at)
+            ticks += wait
+            if ticks > _MOST_TICKS:
+                raise fault(f"an event {ticks:,} ticks on", f"at most {_MOST_TICKS:,}")
             byte = content[at]
             if byte in (_META, _SYSEX, _END_SYSEX):
-                start = at + (2 if byte == _META else 1)
-                at = _behind_number(content, start)
-                at += _number(content[start:at])
+                kind = content[at + 1] if byte == _META else None
+                size, at = _number(content, at + (2 if byte == _META else 1))
+                if kind == _TEMPO and size != _TEMPO_BYTES:
+                    raise fault(f"a tempo of {counted(size, 'byte')}", f"{_TEMPO_BYTES}")
+                at += size
             else:
                 if byte >= 0x80:
                     status, at = byte, at + 1
@@ -180,20 +212,23 @@ def _struck(content: bytes, place: str) -> int:
                 at += size
     except IndexError:
         at = len(content) + 1
+    except OverflowError:
+        raise fault(f"a number of more than {_NUMBER_BYTES} bytes", f"{_NUMBER_BYTES} at most") from None
     if at > len(content):
         raise DataError(place, "an event that goes on behind the end of the track", "whole events", _REMEDY)
+    if content[at:].strip(b"\0"):  # zeros fill the track up
+        raise fault(f"{counted(len(content) - at, 'byte')} behind End of Track", "none, or zeros")
     return struck
 
 
-def _behind_number(content: bytes, at: int) -> int:
-    """Return where a number ends that begins here: seven bits a byte, the last of which is below 0x80."""
-    while content[at] >= 0x80:
-        at += 1
-    return at + 1
+def _number(content: bytes, at: int) -> tuple[int, int]:
+    """Return the number that begins here, seven bits a byte, the last of which is below 0x80; and its end.
 
-
-def _number(content: bytes) -> int:
+    Raises OverflowError where it has more bytes than MIDI allows.
+    """
     number = 0
-    for byte in content:
-        number = number << 7 | byte & 0x7F
-    return number
+    for place in range(at, at + _NUMBER_BYTES):
+        number = number << 7 | content[place] & 0x7F
+        if content[place] < 0x80:
+            return number, place + 1
+    raise OverflowError

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from elman.data.arrays import narrowed
 from elman.data.source import DataError, counted, quote
 
 MISSING = ("", "?", "na", "nan", "null", "none")  # in whatever case
+LARGEST = float(np.finfo(np.float32).max)
 LEAST_SPREAD = 1e-6  # a channel that varies less, as a share of its size, is a constant
 POLICIES = ("stop", "mark", "drop")
 
@@ -90,12 +92,17 @@ def numbered(count: int) -> tuple[str, ...]:
 
 
 def check_channels(series: Series, channels: tuple[str, ...]) -> None:
-    """Raise DataError for other channels than these; where either have numbers for names, these count."""
-    unnamed = numbered(len(channels))
-    if series.channels not in (channels, unnamed) and channels != numbered(len(series.channels)):
+    """Raise DataError for other channels than these.
+
+    Where either have the numbers of files without names, their order tells which is which, unless both have
+    names in common: then it is another order.
+    """
+    ours = series.channels
+    by_order = len(ours) == len(channels) and numbered(len(ours)) in (ours, channels)
+    if ours != channels and not (by_order and set(ours).isdisjoint(channels)):
         raise DataError(
             series.place,
-            f"{counted(len(series.channels), 'channel')}: {', '.join(series.channels)}",
+            f"{counted(len(ours), 'channel')}: {', '.join(ours)}",
             f"{len(channels):,}, as in training: {', '.join(channels)}",
             "give the same channels in the same order (--channels names columns of a CSV)",
         )
@@ -178,13 +185,12 @@ def steps_of(channels: Sequence[str], place: str, remedy: str) -> np.ndarray:
 
 
 def numbers_of(texts: Sequence[str], place: str, remedy: str, what: str) -> np.ndarray:
-    """Numbers as float32: those too large for it are infinite."""
+    """Numbers that are written down, as float32."""
     try:
         values = np.array(texts, dtype=np.float64)
     except ValueError:
         values = np.array([_number(text, place, remedy, what) for text in texts])
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    return narrowed(values)
 
 
 def _number(text: str, place: str, remedy: str, what: str) -> float:
@@ -208,8 +214,10 @@ def answer_of(text: str, wanted: Wanted, place: str) -> str | float:
     if not wanted.numeric:
         return text
     number = _number(text, place, SKIP, "the target")
-    if not np.isfinite(number):
-        raise DataError(place, f"the target {quote(text)}", "a finite number", SKIP)
+    if not abs(number) <= LARGEST:
+        raise DataError(
+            place, f"the target {quote(text)}", f"a finite number, of at most {LARGEST:.1e}", SKIP
+        )
     return number
 
 

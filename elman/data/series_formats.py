@@ -22,12 +22,13 @@ from typing import Literal
 
 import numpy as np
 
-from elman.data.arrays import open_array
+from elman.data.arrays import narrowed, open_array
 from elman.data.manifest import PATH, is_manifest, read_manifest, reading
 from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of, steps_of
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
 
 LONGEST_SERIES = 100_000_000  # bytes of a line: a whole series stands in it
+MOST_DIGITS = 9  # of the numbers in a head
 
 _Row = tuple[int, list[str]]
 
@@ -186,10 +187,9 @@ def _count(path: str, said: dict[str, tuple[int, list[str]]], *keys: str) -> int
     for key in keys:
         if key in said:
             number, values = said[key]
-            if len(values) != 1 or not values[0].isdecimal():
-                raise DataError(
-                    f"{path}:{number}", f"{key} {' '.join(values)}", "a whole number", "correct it"
-                )
+            if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > MOST_DIGITS:
+                expected = f"a whole number of at most {MOST_DIGITS} digits"
+                raise DataError(f"{path}:{number}", f"{key} {' '.join(values)}", expected, "correct it")
             return int(values[0])
     return 0
 
@@ -203,7 +203,18 @@ def _rows(path: str | Path) -> Iterator[_Row]:
     for number, text in read_lines(path):
         if text.strip():
             separator = separator or ("\t" if "\t" in text else ",")
-            yield number, [field.strip() for field in next(csv.reader([text], delimiter=separator))]
+            try:
+                row = next(csv.reader([text], delimiter=separator))
+            except csv.Error:
+                found = f"a field of more than {csv.field_size_limit():,} characters"
+                remedy = "correct it, or leave the line out"
+                raise DataError(f"{path}:{number}", found, "a name or a number", remedy) from None
+            yield number, [field.strip() for field in row]
+
+
+def columns_of(path: str | Path) -> list[str]:
+    """Return the names of a table's columns."""
+    return next(_rows(path), (1, []))[1]
 
 
 def _column(path: str, number: int, names: list[str], name: str, option: str) -> int:
@@ -213,6 +224,10 @@ def _column(path: str, number: int, names: list[str], name: str, option: str) ->
             f"the columns {', '.join(map(quote, names))}",
             f"a column {quote(name)}",
             did_you_mean(name, names) or f"name the column with --{option}",
+        )
+    if names.count(name) > 1:
+        raise DataError(
+            f"{path}:{number}", f"the column {quote(name)} more than once", "each column once", "rename one"
         )
     return names.index(name)
 
@@ -273,16 +288,9 @@ class _Table:
                     f"{len(self.names):,}, as the first row has names",
                     SKIP,
                 )
+        what = f"a channel of {quote(name)}"
         return np.stack(
-            [
-                numbers_of(
-                    [row[i] for i in self.places],
-                    f"{self.path}:{number}",
-                    SKIP,
-                    f"a channel of {quote(name)}",
-                )
-                for number, row in rows
-            ]
+            [numbers_of([row[i] for i in self.places], f"{self.path}:{n}", SKIP, what) for n, row in rows]
         )
 
     def _answer(self, name: str, rows: list[_Row]) -> str | float | None:
@@ -310,8 +318,7 @@ def _read_array(path: Path, wanted: Wanted) -> SeriesFile:
         answers = [*_answers_beside(path, wanted, len(array))]
     series, cut = [], 0
     for i, (values, answer) in enumerate(zip(array, answers, strict=True)):
-        with np.errstate(over="ignore"):
-            numbers = values.astype(np.float32)
+        numbers = narrowed(values)
         there = np.flatnonzero(~np.isnan(numbers).all(1))
         steps = there[-1] + 1 if len(there) else 0
         if not steps:
@@ -376,8 +383,7 @@ def read_one(path: Path, wanted: Wanted) -> Series:
     """Read a file that holds one series, a table or an array; it has no answer. Raises DataError."""
     if path.suffix == ".npy":
         array = open_array(path, ("steps", "channels"))
-        with np.errstate(over="ignore"):
-            values, channels = np.array(array, np.float32), numbered(array.shape[1])
+        values, channels = narrowed(array), numbered(array.shape[1])
     else:
         rows = _rows(path)
         number, names = next(rows, (1, []))

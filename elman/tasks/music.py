@@ -20,7 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
-from elman.data.midi import SUFFIXES, TICKS, Note, Tune, midi_bytes, midi_files, read_midi
+from elman.data.midi import SUFFIXES, TICKS, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
 from elman.data.source import DataError, counted
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
@@ -110,7 +110,7 @@ class Music(Task):
     def read(cls, path: str, settings: MusicSettings, *, skip_bad: bool = False) -> Reading:
         """Read a MIDI file, a folder of them, or a JSON list of pieces."""
         files = cls.paths(path, settings)
-        if files[0].suffix.lower() not in SUFFIXES:
+        if not is_midi(files[0]):
             pieces = [Piece(steps, f"{path}:{i + 1}") for i, steps in enumerate(read_steps(path))]
             steps = sum(len(piece.music) for piece in pieces if not isinstance(piece.music, Tune))
             return Reading(path, pieces, f"{path}: {counted(len(pieces), 'piece')}, {counted(steps, 'step')}")
@@ -151,7 +151,21 @@ class Music(Task):
         return cls(settings, _playing(settings, events=facts["events"]))
 
     def check(self, examples: Sequence[Piece]) -> None:
-        """Let everything pass: either way of writing can write all pieces."""
+        """Raise DataError for a tune of which the run's way of writing has no note at all."""
+        for example in examples:
+            left, notes = self._left_out([example])
+            if left and left == notes:
+                raise DataError(
+                    example.place,
+                    f"{counted(notes, 'note')}, none of them a key of a piano as a quarter note begins",
+                    "at least one: this run learned from steps of keys",
+                    "ask a run that was trained on MIDI files, or leave it out",
+                )
+
+    def _left_out(self, pieces: Sequence[Piece]) -> tuple[int, int]:
+        """How many notes of the tunes among some pieces the way of writing leaves out, and of how many."""
+        tunes = [piece.music for piece in pieces if isinstance(piece.music, Tune)]
+        return sum(map(self.playing.left_out, tunes)), sum(len(tune.notes) for tune in tunes)
 
     def key(self, example: Piece) -> Hashable:
         """Return its notes."""
@@ -159,37 +173,47 @@ class Music(Task):
 
     def question(self, text: str) -> Piece:
         """Read a MIDI file that is named, or steps as JSON: [[60, 64], [62]]."""
-        if Path(text).suffix.lower() in SUFFIXES:
-            return Piece(read_midi(text, self.settings.grid), f"{text}:1")
+        if is_midi(text):
+            piece = Piece(read_midi(text, self.settings.grid), f"{text}:1")
+            self.check([piece])
+            return piece
         if not text.strip():
             raise DataError("input", "an empty text", "a MIDI file or steps: [[60, 64], [62]]", "name one")
         return Piece(check_steps(parse_json(text, "input"), "input"), "input:1")
 
     def has_records(self, path: str) -> bool:
         """Tell MIDI files, folders and JSON files by their names from lines of steps."""
-        return Path(path).is_dir() or Path(path).suffix.lower() in (*SUFFIXES, ".json")
+        return Path(path).is_dir() or Path(path).suffix.lower() == ".json" or is_midi(path)
 
     def questions(self, path: str) -> list[Piece]:
         """Read what `read` reads."""
-        return list(self.read(path, self.settings).examples)
+        pieces = list(self.read(path, self.settings).examples)
+        self.check(pieces)
+        return pieces
 
     def tell(self, example: Piece, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
-        """Say how likely a piece is."""
+        """Say how likely a piece is, and how many of its notes were left out, if any."""
         told = {"piece": example.place if text is None else text}
-        return {**told, "nll": sum(answer) / len(answer), self.playing.unit + "s": len(answer)}
+        told = {**told, "nll": sum(answer) / len(answer), self.playing.unit + "s": len(answer)}
+        return {**told, **self._shortfall([example])}
+
+    def _shortfall(self, pieces: Sequence[Piece]) -> dict[str, str]:
+        left, notes = self._left_out(pieces)
+        return {"left_out": f"{left:,} of {counted(notes, 'note')}"} if left else {}
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Say the nats a step of a piece, or the notes of what was generated."""
         if "notes" in told:
             return " ".join(f"{NAMES[pitch % 12]}{pitch // 12 - 1}" for _, _, pitch, _ in told["notes"])
         unit = self.playing.unit
-        return (
-            f"{told['nll']:.4f} nats a{'n' if unit == 'event' else ''} {unit}, {told[unit + 's']:,} {unit}s"
-        )
+        a = "an" if unit == "event" else "a"
+        said = f"{told['nll']:.4f} nats {a} {unit}, {told[unit + 's']:,} {unit}s"
+        return said + (f", {told['left_out']} left out" if "left_out" in told else "")
 
     def record(self, told: Mapping[str, Any]) -> str:
-        """Write the piece's place, a tab and the nats a step."""
-        return f"{told['piece']}\t{told['nll']:.4f}"
+        """Write the piece's place, a tab and the nats a step; behind another tab what was left out."""
+        said = f"{told['piece']}\t{told['nll']:.4f}"
+        return said + (f"\t{told['left_out']} left out" if "left_out" in told else "")
 
     def model(self) -> nn.Module:
         """Return a new network."""
@@ -249,8 +273,11 @@ class Music(Task):
         return super().score(model, some)
 
     def metric(self, examples: Sequence[Piece], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
-        """Score the nats a step."""
-        return music_scores(answers, self.playing.unit)
+        """Score the nats a step; the signature tells of notes that were left out."""
+        scores = {**music_scores(answers, self.playing.unit), **self._shortfall(examples)}
+        if "left_out" in scores:
+            scores["signature"] += f"|left_out:{scores['left_out']}"
+        return scores
 
     def baselines(self, train: Sequence[Piece]) -> dict[str, Callable[[Sequence[Piece]], list[list[float]]]]:
         """Train models that know at most the last few steps."""
@@ -285,6 +312,8 @@ class Music(Task):
         """Return a piano roll: which pitches sound in each half of a quarter note."""
         tune = example.music
         tune = tune if isinstance(tune, Tune) else tune_of(tune, self.settings.grid)
+        if not tune.notes:
+            raise DataError(example.place, "steps without a note", "at least one note to draw", "add it")
         pitches = range(max(n.pitch for n in tune.notes), min(n.pitch for n in tune.notes) - 1, -1)
         cells = max(1, tune.grid // 2)
         ends = [-(-(note.start + note.length) // cells) for note in tune.notes]
@@ -312,6 +341,8 @@ def _described(path: str, tunes: Sequence[Piece], skipped: int, grid: int) -> st
         remarks.append(f"{counted(moved, 'note')} put on the grid of {grid} steps a quarter note")
     if left_open := sum(tune.open for tune in music):
         remarks.append(f"{counted(left_open, 'note')} never closed, and left out")
+    if late := sum(tune.late for tune in music):
+        remarks.append(f"{counted(late, 'tempo')} behind the last note, and left out")
     if skipped:
         remarks.append(f"{counted(skipped, 'bad file')} skipped")
     return f"{path}: {'; '.join(remarks)}"

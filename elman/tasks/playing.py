@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from elman.data.batch import pack
-from elman.data.events import END, KEYS, Events, Steps, chords_of, roll, steps_of, tune_of
+from elman.data.events import END, KEYS, Events, Steps, chords_of, left_out, roll, steps_of, tune_of
 from elman.data.midi import Tune
 from elman.learning.baselines import train_classifier
 from elman.learning.ngrams import NGrams
@@ -45,6 +45,10 @@ class Playing(ABC):
     @abstractmethod
     def sequence(self, piece: Piece, move: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Return inputs and targets, as long as each other, of a piece moved by so many semitones."""
+
+    def left_out(self, tune: Tune) -> int:
+        """Return how many notes of a tune cannot be written so."""
+        return 0
 
     @abstractmethod
     def model(self, settings: Any) -> nn.Module:
@@ -100,7 +104,7 @@ class EventByEvent(Playing):
         self, model: OneToMany, count: int, sampling: Sampling, prime: Piece | None, longest: int
     ) -> list[Tune]:
         """Draw events, only those that may follow; to the end, or for as long as was asked."""
-        begin = 0 if prime is None else max(note.start + note.length for note in self._tune(prime).notes)
+        begin = 0 if prime is None else self._end(prime)
         end = begin + longest * self.grid
         said = [[] if prime is None else self.sequence(prime)[1][:-1].tolist() for _ in range(count)]
         last, state = torch.tensor([self.events.begin()] * count), None
@@ -129,6 +133,13 @@ class EventByEvent(Playing):
             if not speaking:
                 break
         return [self.events.tune(numbers).until(end) for numbers in said]
+
+    def _end(self, prime: Piece) -> int:
+        """The step at which the last note of a piece ends."""
+        notes = self._tune(prime).notes
+        if not notes:
+            raise CannotError("there is no note to play on behind: give a prime with one, or none")
+        return max(note.start + note.length for note in notes)
 
     def _tune(self, piece: Piece) -> Tune:
         return piece if isinstance(piece, Tune) else tune_of(piece, self.grid)
@@ -177,6 +188,10 @@ class KeysByStep(Playing):
         inputs[0, KEYS] = 1
         inputs[:, KEYS + 1 + self.moves + move] = 1
         return inputs, targets
+
+    def left_out(self, tune: Tune) -> int:
+        """Return how many notes are no key of a piano that sounds as a quarter note begins."""
+        return left_out(tune)
 
     @property
     def _others(self) -> int:

@@ -10,7 +10,7 @@ Letters: T steps of a series, N real steps of a batch, B series of it, C channel
 """
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +25,8 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data import series as data
 from elman.data.batch import pack
 from elman.data.series import Scale, Series, SeriesFile, Wanted, hold, numbered
-from elman.data.series_formats import answers_beside, format_of, read_one, read_series
-from elman.data.source import DataError, read_lines
+from elman.data.series_formats import answers_beside, columns_of, format_of, read_one, read_series
+from elman.data.source import DataError
 from elman.learning.baselines import first_steps, train_classifier, train_linear
 from elman.learning.metrics import confusion, regression_scores
 from elman.nn.layers import LAYERS
@@ -147,6 +147,11 @@ class SeriesTask(Task):
         return samples.write(folder)
 
     @classmethod
+    def shown(cls, example: Series, settings: Any) -> Collection[str]:
+        """Return its label; a number is none."""
+        return [example.answer] if isinstance(example.answer, str) else ()
+
+    @classmethod
     def learn(cls, train: Sequence[Series], settings: SeriesSettings) -> "SeriesTask":
         """Measure the channels, and see whether any value is missing."""
         rows = np.concatenate([series.values for series in train])
@@ -196,7 +201,9 @@ class SeriesTask(Task):
 
     def typed(self, values: np.ndarray) -> Series:
         """Make a series of values [T, C] that came without a file. Raises DataError."""
-        series = Series(values, numbered(values.shape[1]), None, "input", "input")
+        count = values.shape[1]
+        channels = self.channels if count == len(self.channels) else numbered(count)
+        series = Series(values, channels, None, "input", "input")
         return self._answerable([series], "input")[0]
 
     @property
@@ -208,17 +215,23 @@ class SeriesTask(Task):
         """Tell a file of series from typed lines: by its name, an @, or its columns."""
         if format_of(path) != "table":
             return True
-        names = _names(path)
-        return self.settings.series in names or (self._named and not names.isdisjoint(self.channels))
+        names = columns_of(path)
+        return self.settings.series in names or (self._named and not set(names).isdisjoint(self.channels))
 
     def questions(self, path: str) -> list[Series]:
         """Read a file of series, or a table of one; a column of answers is passed over."""
-        wanted = replace(self.settings.wanted, answer=None)
-        if format_of(path) != "ts" and self._named:
-            wanted = replace(wanted, channels=self.channels)
-        if format_of(path) == "table" and self.settings.series not in _names(path):
+        names = columns_of(path) if format_of(path) == "table" else []
+        wanted = replace(self.settings.wanted, answer=None, channels=self._channels_among(names))
+        if names and self.settings.series not in names:
             return self._answerable([read_one(Path(path), wanted)], path)
         return self._answerable(read_series(path, wanted).series, path)
+
+    def _channels_among(self, columns: Sequence[str]) -> tuple[str, ...] | None:
+        """The columns to read: the channels, by their names; where they have none, all but the answer."""
+        if self._named or set(self.channels) <= set(columns):
+            return self.channels
+        others = (self.settings.series, self.settings.wanted.answer)
+        return tuple(name for name in columns if name not in others) or self.settings.wanted.channels
 
     def _answerable(self, series: Sequence[Series], path: str) -> list[Series]:
         """Refuse what no answer could be given to."""
@@ -342,10 +355,7 @@ class SeriesTask(Task):
             return first_steps([self.inputs(example.values) for example in examples], steps)
 
         if self.target:
-            names, blind = (
-                ("mean", "linear_on_averages"),
-                torch.zeros(1, 1),
-            )  # the mean, on the target's scale
+            names, blind = ("mean", "linear_on_averages"), torch.zeros(1, 1)  # on the target's scale
         else:
             names, blind = ("majority", "logistic_on_averages"), torch.bincount(targets).float().log()[None]
         linear = train_linear(averages(train), targets)
@@ -362,12 +372,6 @@ class SeriesTask(Task):
         if not self.settings.one_way:
             raise CannotError("this run reads both ways, and cannot stream; train one with --one-way")
         yield _Stream(self, model)
-
-
-def _names(path: str) -> set[str]:
-    """The columns of a table."""
-    first = next((text for _, text in read_lines(path) if text.strip()), "")
-    return {name.strip() for name in first.replace("\t", ",").split(",")}
 
 
 class _Stream:

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.data.events import END, Events, chords_of, read_steps, roll, steps_of, tune_of
-from elman.data.midi import PLAIN_TEMPO, Note, Tune, midi_bytes, midi_files, read_midi
+from elman.data.events import END, Events, chords_of, left_out, read_steps, roll, steps_of, tune_of
+from elman.data.midi import PLAIN_TEMPO, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
 from elman.data.source import DataError
 
 symusic = pytest.importorskip("symusic")
 
 STOP = b"\x00\xff\x2f\x00"
 NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x40"  # 480 ticks
+FAR = b"\xff\xff\xff\x7f"  # as many ticks as an event can wait
+SLOW = b"\xff\x51\x03\x0f\x42\x40"  # 60 a minute
 REAL = Path(__file__).parents[3] / "shared/data/music/folk/train"
 
 
@@ -54,8 +56,21 @@ def test_running_status_drums_and_system_messages(tmp_path: Path) -> None:
 
 
 def test_tempos_on_any_track_are_kept(tmp_path: Path) -> None:
-    slow = b"\x83\x60\xff\x51\x03\x0f\x42\x40"  # 60 a minute, behind 480 ticks
+    slow = b"\x83\x60" + SLOW  # behind 480 ticks
     assert read(midi([NOTE + STOP, slow + NOTE + STOP]), tmp_path).tempos == ((12, 60.0),)
+
+
+@pytest.mark.parametrize("wait", [b"\x00", FAR])
+@pytest.mark.parametrize("division", [1, 480])
+def test_a_tempo_behind_the_last_note_costs_no_event(wait: bytes, division: int, tmp_path: Path) -> None:
+    plain = read(midi([NOTE + STOP], division=division), tmp_path)
+    tune = read(midi([NOTE + wait + SLOW + STOP], division=division), tmp_path)
+    assert Events(12, 0).numbers(tune) == Events(12, 0).numbers(plain)
+    assert (tune.late, plain.late) == (1, 0)
+
+
+def test_zeros_fill_a_track_up(tmp_path: Path) -> None:
+    assert read(midi([NOTE + STOP + bytes(5)]), tmp_path) == read(midi([NOTE + STOP]), tmp_path)
 
 
 def test_notes_off_the_grid_and_notes_left_open_are_counted(tmp_path: Path) -> None:
@@ -88,7 +103,15 @@ def test_notes_off_the_grid_and_notes_left_open_are_counted(tmp_path: Path) -> N
         (midi([b"\x00\x90\x3c"]), "track 1: found an event that goes on behind the end of the track"),
         (midi([b"\x00\xff\x01\x7f"]), "track 1: found an event that goes on behind the end of the track"),
         (midi([b"\x00\x90\x3c\x90" + STOP]), "track 1, byte 2: found a status byte within an event"),
-        (midi([NOTE + STOP]) + b"tail", "found 0 bytes of part 2"),
+        (
+            midi([NOTE + STOP]) + b"tail",
+            "found 4 bytes where part 2 begins\n  expected 8 bytes of its head, or none",
+        ),
+        (midi([NOTE + STOP + NOTE]), "byte 13: found 9 bytes behind End of Track\n  expected none, or zeros"),
+        (midi([b"\x00\xff\x51\x00" + NOTE + STOP]), "found a tempo of 0 bytes\n  expected 3"),
+        (midi([b"\x00\xff\x51\x01\x04" + NOTE + STOP]), "found a tempo of 1 byte\n  expected 3"),
+        (midi([(FAR + SLOW) * 9 + NOTE + STOP]), "found an event 2,415,919,095 ticks on"),
+        (midi([b"\xff" * 5 + NOTE + STOP]), "byte 0: found a number of more than 4 bytes"),
         (
             midi([b"\x00\x90\x3c\x40\xff\xff\xff\x7f\x80\x3c\x40" + STOP]),
             "steps on\n  expected at most 1,000,000",
@@ -227,21 +250,42 @@ def test_rolls_chords_and_tunes_tell_the_same(piece: list[list[int]], move: int)
         assert not any(chords[len(back) :])  # silence at the end
 
 
+def test_notes_that_are_in_no_chord_are_counted() -> None:
+    kept = (Note(0, False, 60, 1), Note(11, False, 62, 2))
+    lost = (Note(1, False, 60, 11), Note(0, True, 38, 12), Note(0, False, 109, 12), Note(0, False, 20, 12))
+    assert left_out(Tune(kept, (), 12)) == 0
+    assert left_out(Tune((*kept, *lost), (), 12)) == 4
+    assert chords_of(Tune((*kept, *lost), (), 12)) == ((60,), (62,))
+
+
+def test_midi_is_told_by_its_name_or_by_how_it_begins(tmp_path: Path) -> None:
+    (tmp_path / "a.kar").write_bytes(b"MThd")
+    (tmp_path / "a.rmi").write_bytes(b"RIFF")
+    (tmp_path / "a.json").write_bytes(b"[[[60]]]")
+    told = [
+        is_midi(tmp_path / name) for name in ("a.kar", "a.rmi", "none.MID", "a.json", "none", "", "x" * 999)
+    ]
+    assert told == [True, True, True, False, False, False, False]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[[[60, 64], [62]], [[60]", ":1:25: found no JSON (Expecting ',' delimiter)"),
         ("{}", ": found dict where a list of pieces should be"),
         ("[]", ": found no piece"),
-        ("[[[60]], []]", ":2: found a piece without a step"),
+        ("[[[60]], []]", ", piece 2: found a piece without a step"),
         (
             "[[[60], [60, 109]]]",
-            ":1: found '109' in step 2\n  expected a list of steps, each a list of pitches 21 to",
+            ", piece 1: found '109' in step 2\n  expected a list of steps, each a list of pitches 21 to",
         ),
-        ("[[[60], [20]]]", ":1: found '20' in step 2"),
-        ("[[[60], 61]]", ":1: found '61' in step 2"),
-        ("[[[60.5]]]", ":1: found '60.5' in step 1"),
-        ("[[[true]]]", ":1: found 'True' in step 1"),
+        ("[[[60], [20]]]", ", piece 1: found '20' in step 2"),
+        ("[[[60], 61]]", ", piece 1: found '61' in step 2"),
+        ("[[[60.5]]]", ", piece 1: found '60.5' in step 1"),
+        ("[[[true]]]", ", piece 1: found 'True' in step 1"),
+        ('[[["60"]]]', ", piece 1: found the text '60' in step 1"),
+        ('["60"]', ", piece 1: found the text '60'"),
+        (f"[[[{'9' * 5000}]]]", ": found no JSON (a number of thousands of digits)"),
         ("[" * 100_000, ": found no JSON (lists within lists without end)"),
     ],
 )

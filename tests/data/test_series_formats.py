@@ -93,6 +93,7 @@ def test_real_ts() -> None:
             "@dimensions two\n@classLabel true a\n@data\n",
             ":1: found @dimensions two\n  expected a whole number",
         ),
+        (f"@dimensions {'9' * 5000}\n@classLabel true a\n@data\n", ":1: found @dimensions 9999"),
         (
             "@univariate true\n@data\n1,2\n",
             ": found no @classLabel true\n  expected a label behind each series",
@@ -167,12 +168,22 @@ def test_a_table_of_numbers_to_predict(tmp_path: Path) -> None:
         (TABLE + "c,1,2,\n", ":5: found a series without its answer"),
         (TABLE + "c,1,o,run\n", ":5: found 'o' in a channel of 'c'"),
         ("series,x,label\n", ": found no series"),
+        ("series,x,x,label\na,1,2,k\n", ":1: found the column 'x' more than once"),
+        (TABLE + f"c,{'9' * 200_000},1,run\n", ":5: found a field of more than 131,072 characters"),
     ],
 )
 def test_faults_of_tables(text: str, said: str, tmp_path: Path) -> None:
     path = write(tmp_path, text, "file.csv")
     with pytest.raises(DataError, match=re.escape(f"{path}{said}")):
         read_series(path, Wanted())
+
+
+def test_a_target_too_large_for_float32(tmp_path: Path) -> None:
+    path = write(tmp_path, "series,x,price\na,1,3.4e38\nb,1,-5e300\n", "file.csv")
+    with pytest.raises(
+        DataError, match=":3: found the target '-5e300'\n  expected a finite number, of at most"
+    ):
+        read_series(path, Wanted("price", numeric=True))
 
 
 def save(folder: Path, array: np.ndarray, labels: str = "label\na\nb\n") -> Path:
@@ -235,6 +246,23 @@ def test_damaged_arrays(cut: int, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match="found no whole array"):
         read_series(path, Wanted())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (60, 5\n",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 5)}\n",
+        "  {\n 'a':\n\t 3}\n  x\n y",
+        "{1: 2, 'descr': 3}\n",
+        "{[]: 1}\n",
+    ],
+)
+def test_damaged_heads_of_arrays(head: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(1200))
+    with pytest.raises(DataError, match="found no whole array"):
+        read_series(path, Wanted(None))
 
 
 def test_a_pickle_and_bytes_behind_an_array_are_refused(tmp_path: Path) -> None:

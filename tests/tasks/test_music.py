@@ -262,6 +262,45 @@ def test_each_way_of_writing_reads_the_other(tmp_path: Path) -> None:
     assert np.isfinite(events.predict([text])[0]["nll"])
 
 
+def test_keys_of_a_piano_tell_what_they_leave_out(tmp_path: Path) -> None:
+    run = fresh(CHORDS, tmp_path / "run")
+    (tmp_path / "all").mkdir()
+    path = midi(tmp_path / "all")  # 8 of its notes are over before a quarter note begins, and one is a drum
+    (told,) = run.predict_file(path)
+    assert told["left_out"] == "9 of 17 notes"
+    assert run.task.show(told).endswith(" nats a step, 9 steps, 9 of 17 notes left out")
+    assert run.task.record(told) == f"{path}:1\t{told['nll']:.4f}\t9 of 17 notes left out"
+    midi(tmp_path / "all", Tune(TUNE.notes[:1], (), 12), "whole.mid")
+    figures = run.evaluate(tmp_path / "all")
+    assert figures["signature"] == "nll|log:natural|per:step|first:counted|left_out:9 of 18 notes"
+    assert "left_out" not in fresh(TUNE, tmp_path / "events").evaluate(tmp_path / "all")
+
+    drums = midi(tmp_path / "all", Tune((Note(0, True, 38, 12),), (), 12), "drums.mid")
+    found = re.escape(f"{drums}:1: found 1 note, none of them a key of a piano as a quarter note begins")
+    for ask in (run.evaluate, run.predict_file, lambda text: run.generate(1, None, text)):
+        with pytest.raises(DataError, match=found):
+            ask(drums)
+
+
+def test_steps_without_a_note(tmp_path: Path) -> None:
+    keys, events = fresh(CHORDS, tmp_path / "a"), fresh(TUNE, tmp_path / "b")
+    with pytest.raises(DataError, match="found steps without a note\n  expected at least one"):
+        keys.picture("[[], []]")
+    with pytest.raises(CannotError, match="there is no note to play on behind"):
+        events.generate(1, Sampling(longest=1), "[[], []]")
+    assert keys.generate(1, Sampling(longest=1), "[[], []]")  # silence is a step, too
+
+
+def test_a_file_that_begins_as_midi_is_read_as_such(tmp_path: Path) -> None:
+    run = fresh(TUNE, tmp_path / "run")
+    path = Path(midi(tmp_path, name="a.kar"))
+    assert run.predict_file(path)[0]["events"] == run.predict([str(path)])[0]["events"]
+    (tmp_path / "a.rmi").write_bytes(b"RIFF\0\0\0\0RMID" + path.read_bytes())
+    for ask in (run.evaluate, run.predict_file, lambda text: run.predict([str(text)])):
+        with pytest.raises(DataError, match="bytes that do not begin as MIDI"):
+            ask(tmp_path / "a.rmi")
+
+
 def test_a_folder_of_tunes(tmp_path: Path) -> None:
     for name in ("b.mid", "a.mid"):
         midi(tmp_path, name=name)
@@ -273,6 +312,9 @@ def test_a_folder_of_tunes(tmp_path: Path) -> None:
         reading.description
         == f"{tmp_path}: 3 tunes, 35 notes; 1 note put on the grid of 12 steps a quarter note"
     )
+    midi(tmp_path, Tune(TUNE.notes, ((0, 60.0), (500, 90.0)), 12), "a.mid")
+    said = TASK.read(str(tmp_path), settings()).description
+    assert said.endswith("; 1 tempo behind the last note, and left out")
     (tmp_path / "d.mid").write_bytes(b"MThd")
     with pytest.raises(DataError, match="found 4 bytes that do not begin as MIDI"):
         TASK.read(str(tmp_path), settings())

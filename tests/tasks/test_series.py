@@ -164,6 +164,26 @@ def test_faults_of_other_files(tmp_path: Path) -> None:
         fresh(table(tmp_path / "k.csv", [("a", [[1, 2]], "k"), ("b", [[1, 2]], "k")]))
 
 
+def test_channels_that_are_called_by_numbers(tmp_path: Path) -> None:
+    """Files without names have them too, but names in another order are another order."""
+    path = tmp_path / "t.csv"
+    path.write_text('"series",1,2,"label"\na,1,2,k\nb,3,4,l\n')
+    task, examples = fresh(path)
+    assert task.has_records(str(path))
+    asked = task.questions(str(path))
+    assert [one.values.tolist() for one in asked] == [one.values.tolist() for one in examples]
+    (tmp_path / "turned.csv").write_text("series,2,1,label\na,2,1,k\n")
+    assert task.questions(str(tmp_path / "turned.csv"))[0].values.tolist() == [[1, 2]]
+    turned = TASK.read(str(tmp_path / "turned.csv"), task.settings).examples
+    with pytest.raises(DataError, match="found 2 channels: 2, 1\n  expected 2, as in training: 1, 2"):
+        task.check(turned)
+    assert TASK.learn([*turned, *examples], task.settings).question("2:1").channels == ("2", "1")
+
+    named = table(tmp_path / "n.csv", [("a", [[1, 2]], "k"), ("b", [[3, 4]], "l")])
+    task.check(TASK.read(str(named), task.settings).examples)
+    assert task.questions(str(named))[0].values.tolist() == [[1, 2]]  # without the labels
+
+
 def test_the_temperature_makes_dev_most_likely(tmp_path: Path) -> None:
     task, examples = fresh(rising_or_falling(tmp_path / "t.csv"))
     torch.manual_seed(0)
