@@ -155,7 +155,9 @@ class Run:
             return self.task.question(text)
         except DataError as error:
             name, *rest = error.place.split(":")
-            raise DataError(":".join([place if name == TYPED else name, *rest]), *error.args[1:]) from None
+            if name != TYPED:
+                raise
+            raise DataError(":".join([place, *rest]), *error.args[1:]) from None
 
     def generate(
         self, count: int = 1, sampling: Sampling | None = None, prime: str | None = None

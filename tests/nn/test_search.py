@@ -16,6 +16,7 @@ END = 3
 def test_at_temperature_zero_the_most_probable_is_taken() -> None:
     scores = torch.tensor([[0.0, 2.0, 1.0], [5.0, -1.0, 4.9]])
     assert draw(scores, 0.0).tolist() == [1, 0]
+    assert draw(scores, 1e-320).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])

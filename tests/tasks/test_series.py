@@ -249,3 +249,16 @@ def test_what_is_said_to_people(tmp_path: Path) -> None:
     assert sum(told["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert re.fullmatch(r"(up|down) 0\.\d\d", task.show(told))
     assert task.record(told) == f"0,{told['label']}"
+
+
+def test_other_channels_are_no_matter_of_doubt(tmp_path: Path) -> None:
+    """An answer that training never showed counts as missed; channels that it never saw cannot be judged."""
+    path = rising_or_falling(tmp_path / "a.csv")
+    task, _ = fresh(path)
+    run = Run(task, task.model().eval(), tmp_path)
+    other, unseen = tmp_path / "other.csv", table(tmp_path / "unseen.csv", [("a", [[1, 1], [2, 1]], "level")])
+    other.write_text(path.read_text().replace("x,y", "x,z"))
+    assert "'level', never seen in training" in str(run.doubt(run.read(unseen).examples))
+    for ask in (lambda: run.doubt(run.read(other).examples), lambda: run.evaluate(other)):
+        with pytest.raises(DataError, match="2 channels: x, z"):
+            ask()
