@@ -134,7 +134,7 @@ void sizes(int64_t input, int64_t hidden, ElmanSizes* out) {
     int elman_##NAME##_##T##_backward(const ElmanLayer* layer) {                                                \
         return elman::status_of([=] { elman::backward<elman::CELL<T>, T>(*layer); });                           \
     }                                                                                                           \
-    int elman_##NAME##_##T##_step(const ElmanRoom* room, int number) {                                          \
+    int elman_##NAME##_##T##_step(ElmanRoom* room, int number) {                                                \
         return elman::status_of([=] { elman::step_stack<elman::CELL<T>, T>(*room, number); });                  \
     }
 

@@ -29,7 +29,8 @@ struct Exchange {
 
 const Exchange* exchange;
 PyTypeObject* TENSOR;
-PyObject* VERSION;  // name of a tensor's attribute
+PyObject* VERSION;  // a tensor's attribute, and what reads it: to look it up by its name takes longer
+descrgetfunc get;
 
 // Whether x is an ordinary tensor that can be viewed. An error that this meets is none: `Stream` will see.
 bool can_view(PyObject* x, View& view) {
@@ -66,7 +67,7 @@ bool serves(PyObject* seen, PyObject* parameters) {
     for (Py_ssize_t i = 0, size = PyList_Size(seen); i < size; i++) {
         PyObject *one = PyList_GetItem(seen, i), *weight = PyTuple_GetItem(one, 1);
         if (PyDict_GetItemWithError(parameters, PyTuple_GetItem(one, 0)) != weight) return false;
-        if (!is(PyObject_GetAttr(weight, VERSION), PyTuple_GetItem(one, 2))) return false;
+        if (!is(get(VERSION, weight, nullptr), PyTuple_GetItem(one, 2))) return false;
     }
     return true;
 }
@@ -87,19 +88,20 @@ PyObject* step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     PyObject* left = part(5);
     const Py_ssize_t last = PyList_Size(left) - 1;
     PyObject* next = usual && last >= 0 ? PyList_GetItem(left, last) : nullptr;
-    if (!next || PyTuple_GetItem(next, 3) != state) Py_RETURN_NONE;
-    if (!can_view(PyTuple_GetItem(next, 5), results)) Py_RETURN_NONE;
-    if (results.data != PyLong_AsVoidPtr(PyTuple_GetItem(next, 6))) Py_RETURN_NONE;
+    if (!next || PyTuple_GetItem(next, 2) != state) Py_RETURN_NONE;
+    PyObject* place = PyTuple_GetItem(next, 0);
+    if (!can_view(PyTuple_GetItem(place, 2), results)) Py_RETURN_NONE;
+    if (results.data != PyLong_AsVoidPtr(PyTuple_GetItem(place, 3))) Py_RETURN_NONE;
     Py_INCREF(next);
     PyList_SetSlice(left, last, last + 1, nullptr);
-    void** room = static_cast<void**>(PyLong_AsVoidPtr(PyTuple_GetItem(next, 1)));
-    const int number = int(PyLong_AsLong(PyTuple_GetItem(next, 2)));
+    void** room = static_cast<void**>(PyLong_AsVoidPtr(PyTuple_GetItem(place, 1)));
+    const int number = int(PyLong_AsLong(PyTuple_GetItem(next, 1)));
     room[number] = x.data + x.offset;
     const auto kernel = reinterpret_cast<int (*)(void* room, int number)>(PyLong_AsVoidPtr(part(3)));
     PyThreadState* others = part(6) == Py_True ? PyEval_SaveThread() : nullptr;
     const int status = kernel(room, number);
     if (others) PyEval_RestoreThread(others);
-    PyObject* result = status ? PyObject_CallFunction(part(4), "i", status) : PyTuple_GetItem(next, 4);
+    PyObject* result = status ? PyObject_CallFunction(part(4), "i", status) : PyTuple_GetItem(next, 3);
     if (!status) Py_INCREF(result);
     Py_DECREF(next);
     return result;
@@ -112,7 +114,6 @@ PyModuleDef module = {PyModuleDef_HEAD_INIT, "_ready_step", nullptr, -1, methods
 }  // namespace
 
 PyMODINIT_FUNC PyInit__ready_step() {
-    VERSION = PyUnicode_InternFromString("_version");
     PyObject* torch = PyImport_ImportModule("torch");
     PyObject* tensor = torch ? PyObject_GetAttrString(torch, "Tensor") : nullptr;
     PyObject* table = tensor ? PyObject_GetAttrString(tensor, "__dlpack_c_exchange_api__") : nullptr;
@@ -122,5 +123,11 @@ PyMODINIT_FUNC PyInit__ready_step() {
         return nullptr;
     }
     TENSOR = reinterpret_cast<PyTypeObject*>(tensor);
+    VERSION = PyObject_GetAttrString(tensor, "_version");
+    get = VERSION ? reinterpret_cast<descrgetfunc>(PyType_GetSlot(Py_TYPE(VERSION), Py_tp_descr_get)) : nullptr;
+    if (!get) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_ImportError, "the version of a tensor of this torch is no property");
+        return nullptr;
+    }
     return PyModule_Create(&module);
 }

@@ -10,7 +10,8 @@ extern "C" {
 struct ElmanRoom {
     enum { STEPS = 64 };  // at most
     // Of each step: its input [B, I], or [B] int64_t, the places of the ones of one-hot vectors; and the state before
-    // it, [L, B, H] each, where that is not the state behind the step before (c only for a cell with memory).
+    // it, [L, B, H] each, where that is not the state behind the step before (c only for a cell with memory); behind
+    // the step these are null again.
     const void *x[STEPS], *h[STEPS], *c[STEPS];
     int64_t layers, batch, input, hidden, threads, one_hot;
     const void* const* forward;  // [L] packed weights, by `pack`, one direction each
@@ -34,15 +35,17 @@ constexpr int64_t COLUMNS = 8 * PANEL<T>;
 // A step with an odd number goes through the weights from the last to the first: those that the step before used last
 // are still near. The sums of an element are the same, in the same order.
 template <class Cell, class T>
-void step_stack(const ElmanRoom& room, int64_t number) {
+void step_stack(ElmanRoom& room, int64_t number) {
+    const T* h = static_cast<const T*>(std::exchange(room.h[number], nullptr));
+    const T* c = static_cast<const T*>(std::exchange(room.c[number], nullptr));
     const int64_t batch = room.batch, size = room.layers * batch * room.hidden;
     const int64_t* symbols = room.one_hot ? static_cast<const int64_t*>(room.x[number]) : nullptr;
     for (int64_t b = 0; symbols && b < batch; b++)
         if (symbols[b] < 0 || symbols[b] >= room.input) throw std::invalid_argument("symbols");
     T* h_next = static_cast<T*>(room.h_next) + number * size;
     T* c_next = Cell::MEMORY ? static_cast<T*>(room.c_next) + number * size : nullptr;
-    const T* h = room.h[number] ? static_cast<const T*>(room.h[number]) : h_next - size;
-    const T* c = room.c[number] || !Cell::MEMORY ? static_cast<const T*>(room.c[number]) : c_next - size;
+    if (!h) h = h_next - size;
+    if (Cell::MEMORY && !c) c = c_next - size;
 
     Packing<Cell, T> p(room.input, room.hidden);
     SmallBuffer<const T*, FEW> inputs(batch), before(batch);

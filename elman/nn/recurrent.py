@@ -235,9 +235,10 @@ class Recurrent(nn.Module):
         (torch.Size([5]), torch.Size([1, 5]))
         """
         stream = self._stream
-        if stream and state is not None and not is_grad_enabled() and not (self.dropout and self.training):
-            stepped = stream.step(x, state)
-            if stepped is not None:
+        # To ask a module for an attribute takes time: dropout acts between layers only.
+        if stream and not is_grad_enabled() and (stream.layers == 1 or not (self.dropout and self.training)):
+            stepped = stream.quick(x, state) or stream.step(x, state)
+            if stepped:
                 return stepped
         return self._first_step(x, state)
 
@@ -256,7 +257,7 @@ class Recurrent(nn.Module):
         weights = {name: parameters[name] for name in names if name in parameters}  # one set anew stands last
         # None is computed, as by a parametrization, and none projects.
         complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
-        drops = self.training and self.dropout > 0
+        drops = self.training and self.dropout > 0 and self.num_layers > 1
         plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
         if wanted or drops or kernels is None or not complete or not plain:
             time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0

@@ -7,7 +7,9 @@ Letters: B batch, I input, H hidden, L layers.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
@@ -21,10 +23,12 @@ from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, read
 MOST_BYTES = 1 << 20  # of a room that has more than one step
 LONG = 1 << 18  # multiplications, about 5 µs, from which on a step lets other threads of Python's go on
 
-# A step that is left: its room, with its address, and its number in there; the state that it begins with
-# unless another one is given; the output and the state behind; the tensor of all of these, and where it must
-# still be (`share_memory_` would move it). csrc/ready_step.cpp reads this.
-Step = tuple[Any, int, int, Any, tuple[Tensor, Any], Tensor, int]
+# What the steps of a room share: the room, with its address; the tensor of all results, and where it must
+# still be (`share_memory_` would move it). csrc/ready_step.cpp reads this, and `Step`.
+Place = tuple[Any, int, Tensor, int]
+# A step that is left: its place, and its number there; the state that it begins with unless another one is
+# given; the output and the state behind.
+Step = tuple[Place, int, Any, tuple[Tensor, Any]]
 _data = attrgetter("data")
 
 
@@ -56,6 +60,8 @@ class Stream:
             self.packed.append(packed)
         self.addresses = (ctypes.c_void_p * layers)(*map(at, self.packed))
         self._kind: _Kind  # of the steps that it is ready for
+        # Like `step`, but it leaves to that all that is rare.
+        self.quick: Callable[[Tensor, Any], tuple[Tensor, Any] | None]
 
     def serves(self) -> bool:
         """Return whether the weights are those that were packed, unchanged (`.data` would hide it)."""
@@ -72,18 +78,14 @@ class Stream:
             state: [L, B, H] or [L, H] each, contiguous.
         """
         kind = self._kind = _Kind(self, x, state)
+        self.quick = partial(ready_step, kind.ready, self.parameters) if ready_step else self.step
         stepped = kind.step(x, state if kind.states > 1 else state[0])
         assert stepped is not None, "a step not of its own kind"
         return stepped
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Return the output and the state behind; None if anything is not of the kind begun with."""
-        kind = self._kind
-        if ready_step is not None:
-            stepped = ready_step(kind.ready, self.parameters, x, state)
-            if stepped is not None:
-                return stepped
-        return kind.step(x, state) if self.serves() else None
+        return self._kind.step(x, state) if self.serves() else None
 
 
 class _Kind:
@@ -114,7 +116,7 @@ class _Kind:
             return None
         x = x.contiguous()
         step = self._next()
-        room, _, i, before, result, _, _ = step
+        (room, *_), i, before, result = step
         if state is not before and not self._take(state, room, i):
             self.left.append(step)
             return None
@@ -126,7 +128,8 @@ class _Kind:
         """Return the next step that is left; room for more is made if there is none."""
         try:
             step = self.left.pop()
-            if step[-2].data_ptr() == step[-1]:
+            _, _, places, address = step[0]
+            if places.data_ptr() == address:
                 return step
         except IndexError:
             pass
@@ -138,7 +141,7 @@ class _Kind:
     def _take(self, state: Any, room: Any, i: int) -> bool:
         """Let step i begin at a state that is not that behind the step before; return whether it fits."""
         single = isinstance(state, Tensor)
-        given = (state,) if single else state
+        given = (state,) if single else state or ()
         if single is not (self.states == 1) or len(given) != self.states:
             return False
         for s in given:
@@ -155,10 +158,10 @@ class _Kind:
             results = self.rooms.pop(0) if len(self.rooms) > 1 else None
         except IndexError:  # another thread was quicker
             results = None
-        with torch.inference_mode(False), torch.no_grad():
-            if results is None or results.in_use():
-                results = _Results(self.states, self.shape, self.dtype)
-            steps = results.steps(self.numbers)
+        if results is None or not results.free():
+            with torch.inference_mode(False):  # no more than this asks a tensor for its `.data`
+                results = _Results(self.states, self.shape, self.dtype, self.numbers)
+        steps = results.steps()
         self.rooms.append(results)
         return steps
 
@@ -169,25 +172,27 @@ class _Results:
     What is returned are not views but their `.data`: it costs half, and has a version of its own.
     """
 
-    def __init__(self, states: int, shape: torch.Size, dtype: torch.dtype) -> None:
+    def __init__(self, states: int, shape: torch.Size, dtype: torch.dtype, numbers: tuple[int, ...]) -> None:
+        """Make room; `numbers` are those of `ElmanRoom`."""
         size = shape.numel() * dtype.itemsize * states
         self.steps_of_room = max(1, min(STEPS, MOST_BYTES // max(1, size)))
-        self.places = torch.empty(states, self.steps_of_room, *shape, dtype=dtype)
-        self.views = [places.unbind() for places in (*self.places, self.places[0, :, -1])]
-        self.storage = self.places.untyped_storage()._cdata
+        places = torch.empty(states, self.steps_of_room, *shape, dtype=dtype)
+        self.views = [parts.unbind() for parts in (*places, places[0, :, -1])]
+        self.storage = places.untyped_storage()._cdata
         self.users = torch._C._storage_Use_Count(self.storage)
+        room = Room()
+        room[3 * STEPS :] = [*numbers, *map(at, places), *[0] * (2 - states)]
+        self.place: Place = (room, ctypes.addressof(room), places, at(places))
 
-    def in_use(self) -> bool:
-        """Return whether a result, or anything that shares its memory, is still there."""
-        return torch._C._storage_Use_Count(self.storage) != self.users
+    def free(self) -> bool:
+        """Return whether nothing is left that shares its memory, and it did not move."""
+        _, _, places, address = self.place
+        return torch._C._storage_Use_Count(self.storage) == self.users and at(places) == address
 
-    def steps(self, numbers: tuple[int, ...]) -> list[Step]:
-        """Return the steps, the first one last; `numbers` are those of `ElmanRoom`."""
-        n = self.steps_of_room
+    def steps(self) -> list[Step]:
+        """Return the steps, the first one last."""
         *states, y = ([*map(_data, views)] for views in self.views)
         behind = [*zip(*states, strict=True)] if len(states) > 1 else states[0]
-        room = Room()
-        room[3 * STEPS :] = [*numbers, *map(at, self.places), *[0] * (2 - len(states))]
-        same = [[of_all] * n for of_all in (room, ctypes.addressof(room), self.places, at(self.places))]
+        before = (self.place, *behind[:-1])  # the first begins with a state that nobody can give
         pairs = zip(y, behind, strict=True)
-        return [*zip(same[0], same[1], range(n), (None, *behind[:-1]), pairs, *same[2:], strict=True)][::-1]
+        return [*zip(repeat(self.place), range(self.steps_of_room), before, pairs)][::-1]
