@@ -145,6 +145,13 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return fake
 
 
+def test_a_short_call_is_made_again_and_again_in_its_turn(fake: Clock) -> None:
+    quick = clock.TURN / 3.5
+    times, turns = in_turn({"ours": fake.work("ours", 7, quick), "torch": fake.work("torch", 3)}, 0.0)
+    assert (times, turns) == (pytest.approx({"ours": 1000 * quick, "torch": 3000.0}), clock.FEWEST)
+    assert fake.calls == [*["ours"] * 5, "torch", "torch"] * 3
+
+
 def test_medians_are_of_the_second_calls_of_turns(fake: Clock) -> None:
     works = {"ours": fake.work("ours", 7, 1, 7, 9, 7, 2), "torch": fake.work("torch", 3)}
     times, turns = in_turn(works, 0.0)

@@ -37,7 +37,8 @@ from elman.bench.table import Report, Row, Shape
 from elman.nn.layers import LAYERS
 
 FEWEST, MOST = 3, 25  # turns
-STEPS = 200  # calls in one turn
+TURN = 0.05  # seconds in which a short call is made again and again
+STEPS = 200  # of one call
 BUSY = 0.5  # load of a core above which a reader is warned
 SIZES = (512, 1024, 2048)  # of the square matrices that set the rate of the machine
 
@@ -140,7 +141,7 @@ def time_step(setting: Setting, cell: str, shape: Shape, seconds: float) -> Iter
     agree(works)
     times, turns = in_turn(works, seconds)
     one = {name: taken / STEPS for name, taken in times.items()}
-    yield _row("step", setting, cell, shape, FORWARD, turns * STEPS, one)
+    yield _row("step", setting, cell, shape, FORWARD, turns, one)
 
 
 SECTIONS = {"sequences": time_sequences, "ragged": time_ragged, "step": time_step}
@@ -203,7 +204,7 @@ def agree(works: Works) -> None:
 
 
 def in_turn(works: Works, seconds: float, either: Sequence[str] = ()) -> tuple[dict[str, float], int]:
-    """Return the median time of each work in milliseconds, and the number of turns.
+    """Return the median time of each work's calls in milliseconds, and the number of turns.
 
     Of `either`, which stand for the same rival, only the quickest goes on after two turns.
     """
@@ -212,7 +213,7 @@ def in_turn(works: Works, seconds: float, either: Sequence[str] = ()) -> tuple[d
     going, turns = list(works), 0
     while turns < FEWEST or (turns < MOST and time.perf_counter() < end):
         for name in going:
-            times[name].append(_seconds(works[name]))
+            times[name] += _turn(works[name])
         turns += 1
         if turns == 2 and either:
             quickest = min(either, key=lambda name: min(times[name]))
@@ -220,11 +221,17 @@ def in_turn(works: Works, seconds: float, either: Sequence[str] = ()) -> tuple[d
     return {name: median(taken) * 1000 for name, taken in times.items()}, turns
 
 
-def _seconds(work: Work) -> float:
+def _turn(work: Work) -> Iterator[float]:
+    """Yield the seconds of calls, of one at least."""
     work.call()  # not counted, for another's turn left its threads awake, and memory gone back to the system
-    start = time.perf_counter()
-    work.call()
-    return time.perf_counter() - start
+    begin = start = time.perf_counter()
+    while True:
+        work.call()
+        end = time.perf_counter()
+        yield end - start
+        if end - begin >= TURN:
+            return
+        start = end
 
 
 def matmul_rate() -> float:

@@ -23,9 +23,10 @@ MANY, WIDE = 8, 128  # from this B and H on, a layer's share of the rate of matr
 
 TITLE = "# The recurrent layers beside their rivals"
 LEGEND = f"""\
-Medians of n turns in one process. torch/ours: torch's time, padded or packed, whichever is less, over ours;
-best/ours: that of the fastest rival. Over 1 we are faster; `{LOSS}` marks where we are not. GFLOP/s: useful
-work; mm: torch's product of two matrices. charge: our time over the real steps' share of our padded time."""
+Medians of all calls in n turns, in one process. torch/ours: torch's time, padded or packed, whichever is
+less, over ours; best/ours: that of the fastest rival. Over 1 we are faster; `{LOSS}` marks where we are not.
+GFLOP/s: useful work; mm: torch's product of two matrices. charge: our time over the real steps' share of our
+padded time."""
 
 
 @dataclass(frozen=True)
