@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from elman.tasks.task import Task
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
+NO_MEMORY = "can't allocate memory"  # what torch's own RuntimeError has in it
 
 
 def main() -> NoReturn:
@@ -47,6 +48,9 @@ def main() -> NoReturn:
         click.echo(f"elman: {error}", err=True)
         sys.exit(USAGE)
     except Exception as error:
+        if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+            click.echo("elman: there is not enough memory for this; smaller sizes need less", err=True)
+            sys.exit(USAGE)
         code = _exit_code(error)
         if code == BUG:
             raise

@@ -417,6 +417,15 @@ def test_a_damaged_file(elman: Call, trained: Path, tmp_path: Path) -> None:
     assert len(told.err.splitlines()) <= 6
 
 
+@pytest.mark.parametrize("shortage", ["raise MemoryError", "import torch; torch.empty(2**58)"])
+def test_too_little_memory_is_no_bug(shortage: str) -> None:
+    code = f"import elman.tasks as t\ndef find(name): {shortage}\nt.find = find\n"
+    failed = process(f"{code}from elman.cli import main\nmain()", "train", "ner")
+    out, err = failed.communicate()
+    assert (failed.returncode, out) == (2, "")
+    assert err == "elman: there is not enough memory for this; smaller sizes need less\n"
+
+
 def test_a_bug_of_ours_shows_where_it_is() -> None:
     code = "import elman.tasks as t\nt.find = lambda name: 1 / 0\nfrom elman.cli import main\nmain()"
     failed = process(code, "tasks")
