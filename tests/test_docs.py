@@ -15,6 +15,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -200,3 +201,13 @@ def test_what_fails_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         run(Block("python", 1, "1 / 0", None), "page", namespace)
     with pytest.raises(ValueError, match="no line begins with"):
         run(Block("bash", 1, "scripts/demo", None), "page", namespace)
+
+
+def test_pages_leave_each_other_room() -> None:
+    """A reader goes from page to page in one folder, and elman writes over nothing."""
+    made = re.compile(r'elman sample \w+ (\S+)|(?:--out |out=")(runs/[\w/]+)')
+    pages = {
+        page: {a or b for a, b in made.findall(page.read_text())} for page in PAGES if page.stem != "results"
+    }
+    taken = Counter(folder for folders in pages.values() for folder in folders)
+    assert [folder for folder, pages in taken.items() if pages > 1] == []
