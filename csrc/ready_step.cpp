@@ -40,15 +40,20 @@ bool can_view(PyObject* x, View& view) {
     return false;
 }
 
-// Whether x [shape] is contiguous, on the CPU, and of a type: its kind and its bits as DLPack counts them.
-bool fits(const View& x, PyObject* shape, PyObject* type) {
-    const Py_ssize_t size = PyTuple_Size(shape);
-    if (x.device != Exchange::CPU || x.lanes != 1 || x.dimensions != size) return false;
-    const auto number = [](PyObject* tuple, Py_ssize_t i) { return PyLong_AsLongLong(PyTuple_GetItem(tuple, i)); };
-    if (x.kind != number(type, 0) || x.bits != number(type, 1)) return false;
+// What is the same for all steps that are ready: a `bytes` object of whole numbers.
+struct Known {
+    int64_t kernel;   // address: int kernel(void* room, int number)
+    int64_t is_long;  // whether other threads of Python's should go on meanwhile
+    int64_t kind, bits, dimensions, shape[1];  // of x: its type, as DLPack counts it
+};
+
+// Whether x is contiguous, on the CPU, and of the known shape and type.
+bool fits(const View& x, const Known& known) {
+    if (x.device != Exchange::CPU || x.lanes != 1 || x.kind != known.kind || x.bits != known.bits) return false;
+    if (x.dimensions != known.dimensions) return false;
     int64_t step = 1;
-    for (Py_ssize_t i = size - 1; i >= 0; i--) {
-        if (x.shape[i] != number(shape, i)) return false;
+    for (int64_t i = known.dimensions - 1; i >= 0; i--) {
+        if (x.shape[i] != known.shape[i]) return false;
         if (x.shape[i] != 1 && x.strides && x.strides[i] != step) return false;
         step *= x.shape[i];
     }
@@ -73,19 +78,19 @@ bool serves(PyObject* seen, PyObject* parameters) {
 }
 
 // step(ready, parameters, x, state) -> (y, state), or None.
-// ready: (seen, shape of x, its type, address of the kernel, what raises for its status, the steps that are left, whether
-// they are so long that other threads of Python's should go on meanwhile); of the steps each is a `Step` of
-// elman/nn/streaming.py.
+// ready: (seen, what is known, what raises for a kernel's status, the steps that are left), and of these each is a `Step`
+// of elman/nn/streaming.py.
 PyObject* step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     if (count != 4) return PyErr_Format(PyExc_TypeError, "step takes 4 arguments, got %zd", count);
     PyObject *ready = arguments[0], *state = arguments[3];
     const auto part = [=](Py_ssize_t i) { return PyTuple_GetItem(ready, i); };
     View x, results;
-    const bool usual = serves(part(0), arguments[1]) && can_view(arguments[2], x) && fits(x, part(1), part(2));
+    const Known& known = *reinterpret_cast<const Known*>(PyBytes_AsString(part(1)));
+    const bool usual = serves(part(0), arguments[1]) && can_view(arguments[2], x) && fits(x, known);
     if (PyErr_Occurred()) return nullptr;
 
     // From here to the kernel no other thread of Python's runs: this step is nobody else's.
-    PyObject* left = part(5);
+    PyObject* left = part(3);
     const Py_ssize_t last = PyList_Size(left) - 1;
     PyObject* next = usual && last >= 0 ? PyList_GetItem(left, last) : nullptr;
     if (!next || PyTuple_GetItem(next, 2) != state) Py_RETURN_NONE;
@@ -97,11 +102,11 @@ PyObject* step(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     void** room = static_cast<void**>(PyLong_AsVoidPtr(PyTuple_GetItem(place, 1)));
     const int number = int(PyLong_AsLong(PyTuple_GetItem(next, 1)));
     room[number] = x.data + x.offset;
-    const auto kernel = reinterpret_cast<int (*)(void* room, int number)>(PyLong_AsVoidPtr(part(3)));
-    PyThreadState* others = part(6) == Py_True ? PyEval_SaveThread() : nullptr;
+    const auto kernel = reinterpret_cast<int (*)(void* room, int number)>(known.kernel);
+    PyThreadState* others = known.is_long ? PyEval_SaveThread() : nullptr;
     const int status = kernel(room, number);
     if (others) PyEval_RestoreThread(others);
-    PyObject* result = status ? PyObject_CallFunction(part(4), "i", status) : PyTuple_GetItem(next, 3);
+    PyObject* result = status ? PyObject_CallFunction(part(2), "i", status) : PyTuple_GetItem(next, 3);
     if (!status) Py_INCREF(result);
     Py_DECREF(next);
     return result;

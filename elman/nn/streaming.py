@@ -7,6 +7,7 @@ Letters: B batch, I input, H hidden, L layers.
 """
 
 import ctypes
+import struct
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import repeat
@@ -106,9 +107,10 @@ class _Kind:
         self.left: list[Step] = []  # the next one last
         self.rooms: list[_Results] = []  # the newest last
         address = ctypes.cast(self.kernel, ctypes.c_void_p).value
-        as_dlpack = (2 if x.is_floating_point() else 0, 8 * x.element_size())  # kind and bits
         is_long = batch * sum(map(len, stream.packed)) >= LONG
-        self.ready = (stream.seen, self.x_shape, as_dlpack, address, check, self.left, is_long)
+        as_dlpack = (2 if x.is_floating_point() else 0, 8 * x.element_size())  # kind and bits
+        known = (address, is_long, *as_dlpack, x.dim(), *x.shape)  # `Known` of csrc/ready_step.cpp
+        self.ready = (stream.seen, struct.pack(f"={len(known)}q", *known), check, self.left)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Go a step; see `Stream.step`."""
