@@ -21,6 +21,8 @@ from elman.nn.cells import State
 from elman.nn.fused import WEIGHTS, at
 from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, ready_step
 
+NEAR_BYTES = 1 << 15  # of a room: results take places in the cache from the weights
+FEWEST_STEPS = 16  # of a room nevertheless, or it is made too often
 MOST_BYTES = 1 << 20  # of a room that has more than one step
 LONG = 1 << 18  # multiplications, about 5 µs, from which on a step lets other threads of Python's go on
 
@@ -177,7 +179,8 @@ class _Results:
     def __init__(self, states: int, shape: torch.Size, dtype: torch.dtype, numbers: tuple[int, ...]) -> None:
         """Make room; `numbers` are those of `ElmanRoom`."""
         size = shape.numel() * dtype.itemsize * states
-        self.steps_of_room = max(1, min(STEPS, MOST_BYTES // max(1, size)))
+        near, most = (limit // max(1, size) for limit in (NEAR_BYTES, MOST_BYTES))
+        self.steps_of_room = max(1, min(STEPS, most, max(FEWEST_STEPS, near)))
         places = torch.empty(states, self.steps_of_room, *shape, dtype=dtype)
         self.views = [parts.unbind() for parts in (*places, places[0, :, -1])]
         self.storage = places.untyped_storage()._cdata
