@@ -187,6 +187,27 @@ def test_room_is_used_again_only_if_nothing_of_it_is_left(hold: Callable[[Tensor
 
 
 @torch.no_grad()
+@each_kind
+def test_a_room_that_is_used_again_knows_nothing_of_states_that_were_given(kind: str) -> None:
+    model, xs = layer(kind), sequence().repeat(50, 1, 1)  # a room has 64 steps
+    expected, _ = model(xs)
+    state: Any = None
+    for t, x in enumerate(xs):
+        if t in (7, 70):
+            state = tuple(s.clone() for s in state) if isinstance(state, tuple) else state.clone()
+        y, state = model.step(x, state)
+        assert torch.equal(y, expected[t])
+
+
+@torch.no_grad()
+def test_an_input_of_another_type_is_seen() -> None:
+    model = layer().double()
+    _, state = stream(model, sequence(torch.float64))
+    with pytest.raises(ValueError, match=r"must be torch\.float64"):
+        model.step(sequence()[0], state)
+
+
+@torch.no_grad()
 def test_results_that_are_kept_have_room_of_their_own() -> None:
     model, xs = layer("lstm"), sequence().repeat(70, 1, 1)
     results, state = [], None
