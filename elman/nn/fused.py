@@ -7,10 +7,8 @@ the way back (`checkpoint_every`), and a gradient may end where a span begins (`
 Letters: T time, B batch, N real steps of the batch, I input, H hidden, D directions.
 """
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
@@ -65,10 +63,12 @@ class Plan:
         check_every("detach_every", detach_every)
         self.batch_sizes, self.directions = batch_sizes, directions
         self.checkpoint_every, self.detach_every = checkpoint_every, detach_every
-        time = len(batch_sizes)
+        time = batch_sizes.shape[0]
         every = [n for n in (checkpoint_every, detach_every) if n]
-        cuts = sorted({0, time, *(t for n in every for t in range(0, time, n))})
         self.spans = [Span(0, time, 0, rows)]
+        if not every:
+            return
+        cuts = sorted({0, time, *(t for n in every for t in range(0, time, n))})
         if len(cuts) > 2:
             starts = [0, *batch_sizes.cumsum(0).tolist()]
             if starts[-1] != rows or bool((batch_sizes[1:] > batch_sizes[:-1]).any()):
@@ -101,29 +101,45 @@ def check_every(name: str, every: object) -> None:
 _kept: dict[torch.dtype, Tensor] = {}
 
 
-@contextmanager
-def scratch(dtype: torch.dtype, *shapes: tuple[int, ...]) -> Iterator[list[Tensor]]:
-    """Give room for what lasts no longer than a call, and keep it for the next one.
+def scratch(dtype: torch.dtype, *elements: int) -> tuple[Tensor, list[int]]:
+    """Return room for what lasts no longer than a call, and where each of its parts begins; see `keep`.
 
     Memory that comes anew from the system takes a tenth of a small layer's time: it is cleared, page by page.
     """
-    sizes = [math.ceil(math.prod(shape) / LINE) * LINE for shape in shapes]
-    small = sum(sizes) * dtype.itemsize <= LARGEST_KEPT
+    *starts, size = accumulate((-(-n // LINE) * LINE for n in elements), initial=0)
     # Taken out while it is in use, so that another thread's call finds none and takes room of its own.
-    room = _kept.pop(dtype, None) if small else None
-    if room is None or len(room) < sum(sizes):
-        room = torch.empty(sum(sizes), dtype=dtype)
-    parts = room[: sum(sizes)].split(sizes)
-    yield [part[: math.prod(shape)].view(shape) for part, shape in zip(parts, shapes, strict=True)]
-    if small:
-        _kept[dtype] = room
+    room = _kept.pop(dtype, None) if size * dtype.itemsize <= LARGEST_KEPT else None
+    if room is None or room.numel() < size:
+        room = torch.empty(size, dtype=dtype)
+    begin = room.data_ptr()
+    return room, [begin + start * dtype.itemsize for start in starts]
+
+
+def keep(room: Tensor) -> None:
+    """Keep room for the next call, unless it is large."""
+    if room.numel() * room.itemsize <= LARGEST_KEPT:
+        _kept[room.dtype] = room
 
 
 class History(NamedTuple):
-    """What every step leaves for the way back, [D, N, ...]; empty where a cell has no such thing."""
+    """Where steps leave what the way back reads: addresses of [D, rows, ...], 0 for nothing."""
 
-    gates: Tensor
-    cells: Tensor
+    gates: int
+    cells: int
+    rows: int  # steps that there is room for
+    first: int = 0  # row of the batch that has the first place
+
+
+class Gradients(NamedTuple):
+    """What backpropagation reads and writes: the structures' fields, but by direction."""
+
+    packed: int  # address of the weights, packed for the way back
+    dgates: int  # address
+    doutputs: Tensor | None
+    dstate: State
+    dweights: list[int]  # addresses
+    dx: Tensor | None
+    add_dx: bool
 
 
 class _Call:
@@ -135,40 +151,35 @@ class _Call:
         self.kernels, self.plan, self.batch = kernels, plan, batch
         self.x = x.contiguous()
         self.weights = [None if w is None else w.contiguous() for w in weights]
+        self.addresses = [*map(at, self.weights)]
         w_ih, w_hh = weights[:2]
         assert w_ih is not None, "a layer without weights"
         assert w_hh is not None, "a layer without weights"
-        self.dtype, self.input, self.hidden = w_ih.dtype, w_ih.shape[1], w_hh.shape[1]
+        self.like, self.dtype, self.input, self.hidden = w_ih, w_ih.dtype, w_ih.shape[1], w_hh.shape[1]
+        self.bytes = self.dtype.itemsize
         self.sizes = kernels.sizes(self.input, self.hidden)
         self.width = plan.directions * self.hidden
         self.threads = torch.get_num_threads()
 
-    def history(self, rows: int) -> History:
-        """Return room for what `rows` steps leave."""
-        directions = self.plan.directions
-        return History(
-            self.empty(directions, rows, self.sizes.gates), self.empty(directions, rows, self.sizes.cells)
-        )
-
     def empty(self, *shape: int) -> Tensor:
         """Return room for numbers."""
-        return torch.empty(shape, dtype=self.dtype)
+        return self.like.new_empty(*shape)
 
-    def forward(self, state: State, history: History | None) -> tuple[Tensor, list[State]]:
-        """Return the outputs, and the states before each visit; `state` becomes the final one.
-
-        Without `history`, nothing is kept: there is but one state, the final one, for all visits.
-        """
-        outputs = self.empty(len(self.x), self.width)
+    def forward(self, state: State, history: History | None) -> tuple[Tensor, State, list[State]]:
+        """Return the outputs, the final state, and with `history` the states before each visit."""
+        outputs = self.empty(self.x.shape[0], self.width)
         before: list[State] = []
         seen: set[range] = set()
-        with scratch(self.dtype, (self.plan.directions, self.sizes.forward)) as (packed,):
-            for visit in self.plan.visits():
-                before.append(_copies(state) if history else state)
-                layer, directions = self.describe(visit, outputs, state, history, visit.span.n0, packed)
-                self.kernels.run("forward", layer._replace(packed=visit.directions in seen), directions)
-                seen.add(visit.directions)
-        return outputs, before
+        room, (packed,) = scratch(self.dtype, self.plan.directions * self.sizes.forward)
+        for visit in self.plan.visits():
+            if history or not seen:
+                before.append(state)
+                state = _copies(state)
+            done = visit.directions in seen
+            self.kernels.run("forward", *self.describe(visit, outputs, state, history, packed, done))
+            seen.add(visit.directions)
+        keep(room)
+        return outputs, state, before
 
     def backward(
         self,
@@ -184,46 +195,37 @@ class _Call:
 
         Without `history`, every span's is found again.
         """
-        plan, sizes = self.plan, self.sizes
+        plan, sizes, ways = self.plan, self.sizes, self.plan.directions
         longest = max(span.n1 - span.n0 for span in plan.spans)
         again = 0 if history else longest  # steps whose gates are found again
-        with scratch(
+        room, (packed, packed_back, dgates, gates, cells) = scratch(
             self.dtype,
-            (plan.directions, 0 if history else sizes.forward),
-            (plan.directions, sizes.back),
-            (plan.directions, longest, sizes.dgates),
-            (plan.directions, again, sizes.gates),
-            (plan.directions, again, sizes.cells),
-        ) as (packed, back, dgates, *found):
-            found = history or History(*found)
-            seen: set[range] = set()
-            crossed: set[Span] = set()  # by a direction
-            for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
-                n0 = visit.span.n0
-                layer, directions = self.describe(visit, outputs, state, found, n0 if history else 0, packed)
-                layer = layer._replace(packed=visit.directions in seen)
-                if not history:
-                    self.kernels.run("forward", layer._replace(recompute=1), directions)
-                directions = [
-                    direction._replace(
-                        back=at(back, i),
-                        dgates=at(dgates, i),
-                        doutputs=at(doutputs, n0, i * self.hidden),
-                        **{name: at(ds, i) for name, ds in zip(("dh", "dc"), dstate, strict=False)},
-                        **dict(
-                            zip(GRADIENTS, map(at, dweights[WEIGHTS * i : WEIGHTS * (i + 1)]), strict=True)
-                        ),
-                    )
-                    for i, direction in zip(visit.directions, directions, strict=True)
-                ]
-                layer = layer._replace(dx=at(dx, n0), add_dx=visit.span in crossed)
-                self.kernels.run("backward", layer, directions)
-                seen.add(visit.directions)
-                crossed.add(visit.span)
-                for i in visit.directions:
-                    if cut := plan.detached(visit.span, i):
-                        for ds in dstate:
-                            ds[i, :cut] = 0
+            0 if history else ways * sizes.forward,
+            ways * sizes.back,
+            ways * longest * sizes.dgates,
+            ways * again * sizes.gates,
+            ways * again * sizes.cells,
+        )
+        addresses = [*map(at, dweights)]
+        seen: set[range] = set()
+        crossed: set[Span] = set()  # by a direction
+        for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
+            done, add_dx = visit.directions in seen, visit.span in crossed
+            found = history or History(
+                gates if sizes.gates else 0, cells if sizes.cells else 0, again, visit.span.n0
+            )
+            gradients = Gradients(packed_back, dgates, doutputs, dstate, addresses, dx, add_dx)
+            layer, directions = self.describe(visit, outputs, state, found, packed, done, gradients)
+            if not history:
+                self.kernels.run("forward", layer._replace(recompute=1), directions)
+            self.kernels.run("backward", layer, directions)
+            seen.add(visit.directions)
+            crossed.add(visit.span)
+            for i in visit.directions:
+                if cut := plan.detached(visit.span, i):
+                    for ds in dstate:
+                        ds[i, :cut] = 0
+        keep(room)
 
     def describe(
         self,
@@ -231,33 +233,48 @@ class _Call:
         outputs: Tensor,
         state: State,
         history: History | None,
-        row: int,
-        packed: Tensor,
+        packed: int,
+        done: bool,
+        gradients: Gradients | None = None,
     ) -> tuple[Layer, list[Direction]]:
-        """Describe a visit, what it leaves beginning at `row` of the history."""
-        t0, t1, n0, n1 = visit.span
+        """Describe a visit; `packed` is where the packed weights are, if it is `done`, or go."""
+        (t0, t1, n0, n1), ways = visit
         x = at(self.x, n0)
         one_hot = not self.x.is_floating_point()
         layer = Layer(
             t1 - t0, n1 - n0, self.batch, self.input, self.hidden, self.width, self.threads,
-            batch_sizes=at(self.plan.batch_sizes, t0),
-            x=0 if one_hot else x,
-            symbols=x if one_hot else 0,
-            directions=len(visit.directions),
+            at(self.plan.batch_sizes, t0),
+            *((0, x) if one_hot else (x, 0)),
+            *((at(gradients.dx, n0), gradients.add_dx) if gradients else (0, 0)),
+            packed=done,
+            directions=len(ways),
         )  # fmt: skip
-        directions = [
-            Direction(
+        directions = []
+        h, *c = state
+        for i in ways:
+            weights = slice(WEIGHTS * i, WEIGHTS * (i + 1))
+            row = i * history.rows + n0 - history.first if history else 0
+            places = (
                 i,
-                *map(at, self.weights[WEIGHTS * i : WEIGHTS * (i + 1)]),
-                forward=at(packed, i),
-                outputs=at(outputs, n0, i * self.hidden),
-                h=at(state[0], i),
-                c=at(state[1], i) if len(state) > 1 else 0,
-                gates=at(history.gates[i], row) if history else 0,
-                cells=at(history.cells[i], row) if history else 0,
+                *self.addresses[weights],
+                packed + i * self.sizes.forward * self.bytes,
+                gradients.packed + i * self.sizes.back * self.bytes if gradients else 0,
+                at(outputs, n0, i * self.hidden),
+                at(h, i),
+                at(c[0], i) if c else 0,
+                history.gates + row * self.sizes.gates * self.bytes if history and history.gates else 0,
+                history.cells + row * self.sizes.cells * self.bytes if history and history.cells else 0,
             )
-            for i in visit.directions
-        ]
+            if gradients:
+                dh, *dc = gradients.dstate
+                places += (
+                    at(gradients.doutputs, n0, i * self.hidden),
+                    at(dh, i),
+                    at(dc[0], i) if dc else 0,
+                    gradients.dgates + i * (n1 - n0) * self.sizes.dgates * self.bytes,
+                    *gradients.dweights[weights],
+                )
+            directions.append(Direction(*places))
         return layer, directions
 
 
@@ -266,12 +283,16 @@ class _Fused(torch.autograd.Function):
     def forward(ctx: Any, kernels: Kernels, plan: Plan, states: int, x: Tensor, *tensors: Any) -> Any:
         state, weights = tensors[:states], tensors[states:]
         call = _Call(kernels, plan, x, weights, state[0].shape[1])
-        history = call.history(0 if plan.checkpoint_every else len(x))
-        outputs, before = call.forward(state := _copies(state), history)
+        rows = 0 if plan.checkpoint_every else x.shape[0]
+        gates = call.empty(plan.directions, rows, call.sizes.gates)
+        cells = call.empty(plan.directions, rows, call.sizes.cells)
+        history = History(at(gates), at(cells), rows)
+        # The state that was given may be written to before the way back.
+        outputs, final, before = call.forward(_copies(state), history)
         ctx.kernels, ctx.plan, ctx.states = kernels, plan, states
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, outputs, *history, *weights, *(s for visit in before for s in visit))
-        return outputs, *state
+        ctx.save_for_backward(x, outputs, gates, cells, *weights, *(s for visit in before for s in visit))
+        return outputs, *final
 
     @staticmethod
     @once_differentiable
@@ -293,7 +314,7 @@ class _Fused(torch.autograd.Function):
         _Call(ctx.kernels, plan, x, weights, before[0][0].shape[1]).backward(
             outputs,
             before,
-            None if plan.checkpoint_every else History(gates, cells),
+            None if plan.checkpoint_every else History(at(gates), at(cells), x.shape[0]),
             None if doutputs is None else doutputs.contiguous(),
             dstate,
             dx,
@@ -322,9 +343,8 @@ def unroll_fused(
     ):
         outputs, *final = _Fused.apply(kernels, plan, len(state), x, *state, *weights)
         return outputs, tuple(final)
-    state = _copies(state)
-    outputs, _ = _Call(kernels, plan, x, weights, state[0].shape[1]).forward(state, None)
-    return outputs, state
+    outputs, final, _ = _Call(kernels, plan, x, weights, state[0].shape[1]).forward(state, None)
+    return outputs, final
 
 
 def at(tensor: Tensor | None, row: int = 0, column: int = 0) -> int:
@@ -333,7 +353,7 @@ def at(tensor: Tensor | None, row: int = 0, column: int = 0) -> int:
         return 0
     address = tensor.data_ptr()
     if address and (row or column):
-        address += (row * tensor.stride(0) + column) * tensor.element_size()
+        address += (row * tensor.stride(0) + column) * tensor.itemsize
     return address
 
 

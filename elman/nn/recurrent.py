@@ -324,7 +324,7 @@ class Recurrent(nn.Module):
                 self.cell,
                 [self._weights(suffix) for suffix in self._suffixes(layer)],
                 x,
-                tuple(s[directions] for s in state),
+                tuple(s[directions] for s in state) if self.num_layers > 1 else state,
                 batch_sizes,
                 checkpoint_every=checkpoint_every,  # type: ignore[arg-type]
                 detach_every=self.detach_every,
@@ -334,17 +334,22 @@ class Recurrent(nn.Module):
 
     def _weights(self, suffix: str) -> Weights:
         return Weights(
-            getattr(self, f"weight_ih{suffix}"),
-            getattr(self, f"weight_hh{suffix}"),
-            getattr(self, f"bias_ih{suffix}") if self.bias else None,
-            getattr(self, f"bias_hh{suffix}") if self.bias else None,
-            getattr(self, f"weight_hr{suffix}") if self.proj_size else None,
+            self._weight("weight_ih" + suffix),
+            self._weight("weight_hh" + suffix),
+            self._weight("bias_ih" + suffix) if self.bias else None,
+            self._weight("bias_hh" + suffix) if self.bias else None,
+            self._weight("weight_hr" + suffix) if self.proj_size else None,
         )
+
+    def _weight(self, name: str) -> Tensor:
+        """Look among the parameters first: to ask a module for an attribute takes time."""
+        found = self._parameters.get(name)
+        return getattr(self, name) if found is None else found
 
     def _check_input(self, data: Tensor) -> bool:
         """Return whether `data` stands for one-hot vectors. Raises ValueError where it does not fit."""
         if data.is_floating_point():
-            weight = self.weight_ih_l0
+            weight = self._weight("weight_ih_l0")
             if data.dtype != weight.dtype:
                 raise ValueError(f"input must be {weight.dtype} as the weights are, got {data.dtype}")
             if data.device != weight.device:
@@ -365,7 +370,7 @@ class Recurrent(nn.Module):
         self, hx: Tensor | tuple[Tensor, ...] | None, batch: int, batched: bool, order: Tensor | None
     ) -> State:
         """Return the initial state, [L*D, B, P] or [L*D, B, H] each, in the packed order of sequences."""
-        weight = self.weight_ih_l0
+        weight = self._weight("weight_ih_l0")
         names, rows = self.cell.states, self.num_layers * self.num_directions
         widths = [self.output_size, *[self.hidden_size] * (len(names) - 1)]
         if hx is None:

@@ -74,14 +74,14 @@ def unroll(
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
-    plan = Plan(sizes, len(x), len(weights), checkpoint_every, detach_every)
-    where = "with projected outputs" if projected else f"on {x.device.type}"
-    here = x.device.type == "cpu" and not projected
+    plan = Plan(sizes, x.shape[0], len(weights), checkpoint_every, detach_every)
+    here = x.is_cpu and not projected
     kernels = find(cell, dtype) if here else None
     if kernels is not None:
         flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
         return unroll_fused(kernels, plan, x, flat, state)
     _check_batch(x, sizes, state[0].shape[1], weights[0].ih.shape[1])
+    where = "with projected outputs" if projected else f"on {x.device.type}"
     torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
     if here:
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
@@ -102,14 +102,11 @@ def check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -
     first = weights[0].ih
     rows, inputs = first.shape
     hidden, outputs = rows // len(cell.gates), weights[0].hh.shape[-1]  # H, P
+    shapes = ((rows, inputs), (rows, outputs), (rows,), (rows,), (outputs, hidden))
     for way in weights:
-        shapes = ((rows, inputs), (rows, outputs), (rows,), (rows,), (outputs, hidden))
         for name, w, shape in zip(Weights._fields, way, shapes, strict=True):
-            if w is not None and (w.shape != shape or w.dtype is not first.dtype or w.device != first.device):
-                raise ValueError(
-                    f"weight {name} must be {list(shape)} of {first.dtype} on {first.device}, "
-                    f"got {list(w.shape)} of {w.dtype} on {w.device}"
-                )
+            if w is not None and not _fits(w, shape, first.dtype, first):
+                raise ValueError(f"weight {name} {_unlike(w, shape, first.dtype, first)}")
         if (way.bias_ih is None) != (way.bias_hh is None):
             raise ValueError("bias_ih and bias_hh must both be there or both be None")
         if way.hr is None and outputs != hidden:
@@ -118,17 +115,24 @@ def check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -
         raise ValueError(f"I and H must be at least 1, got weights {list(first.shape)}")
     if len(state) != len(cell.states):
         raise ValueError(f"state must be ({', '.join(cell.states)}), got {len(state)} tensors")
-    batch = state[0].shape[1] if state[0].dim() == 3 else 0
-    x_shape, x_dtype = ((len(x), inputs), first.dtype) if x.is_floating_point() else ((len(x),), torch.int64)
-    expected: list[tuple[str, Tensor, tuple[int, ...], torch.dtype]] = [("x", x, x_shape, x_dtype)]
+    steps, batch = x.shape[0], state[0].shape[1] if state[0].dim() == 3 else 0
+    x_shape, x_dtype = ((steps, inputs), first.dtype) if x.is_floating_point() else ((steps,), torch.int64)
+    if not _fits(x, x_shape, x_dtype, first):
+        raise ValueError(f"x {_unlike(x, x_shape, x_dtype, first)}")
     for i, s in enumerate(state):
-        expected.append(("state", s, (len(weights), batch, hidden if i else outputs), first.dtype))
-    for name, t, shape, dtype in expected:
-        if t.shape != shape or t.device != first.device or t.dtype is not dtype:
-            raise ValueError(
-                f"{name} must be {list(shape)} of {dtype} on {first.device}, "
-                f"got {list(t.shape)} of {t.dtype} on {t.device}"
-            )
+        shape = (len(weights), batch, hidden if i else outputs)
+        if not _fits(s, shape, first.dtype, first):
+            raise ValueError(f"state {_unlike(s, shape, first.dtype, first)}")
+
+
+def _fits(t: Tensor, shape: tuple[int, ...], dtype: torch.dtype, like: Tensor) -> bool:
+    # Devices are slow to compare, and mostly the same.
+    return t.shape == shape and t.dtype is dtype and ((t.is_cpu and like.is_cpu) or t.device == like.device)
+
+
+def _unlike(t: Tensor, shape: tuple[int, ...], dtype: torch.dtype, like: Tensor) -> str:
+    got = f"{list(t.shape)} of {t.dtype} on {t.device}"
+    return f"must be {list(shape)} of {dtype} on {like.device}, got {got}"
 
 
 def _check_batch(x: Tensor, sizes: Tensor, batch: int, inputs: int) -> None:

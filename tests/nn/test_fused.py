@@ -362,14 +362,15 @@ def test_python_threads_go_back_at_once_as_alone(name: str) -> None:
 
 
 def test_scratch_is_kept_unless_it_is_large_or_in_use() -> None:
-    with fused.scratch(torch.float64, (3, 5), (0,), (2,)) as (a, nothing, b):
-        assert (a.shape, nothing.shape, b.shape) == ((3, 5), (0,), (2,))
-        assert abs(b.data_ptr() - a.data_ptr()) >= 15 * 8
-    with fused.scratch(torch.float64, (1,)) as (again,):
-        assert again.data_ptr() == a.data_ptr()
-        with fused.scratch(torch.float64, (1,)) as (other,):
-            assert other.data_ptr() != again.data_ptr()
-    with fused.scratch(torch.float64, (fused.LARGEST_KEPT // 8 + 1,)) as (large,):
-        pass
-    with fused.scratch(torch.float64, (1,)) as (small,):
-        assert small.data_ptr() == again.data_ptr() != large.data_ptr()
+    room, (a, nothing, b) = fused.scratch(torch.float64, 15, 0, 2)
+    assert a == room.data_ptr() <= nothing <= b <= a + 8 * (room.numel() - 2)
+    assert b - a >= 15 * 8
+    fused.keep(room)
+    again, _ = fused.scratch(torch.float64, 1)
+    other, _ = fused.scratch(torch.float64, 1)
+    assert again.data_ptr() == a != other.data_ptr()
+    fused.keep(again)
+    large, _ = fused.scratch(torch.float64, fused.LARGEST_KEPT // 8 + 1)
+    fused.keep(large)
+    small, _ = fused.scratch(torch.float64, 1)
+    assert small.data_ptr() == a != large.data_ptr()
