@@ -3,7 +3,7 @@
 // Three passes over one buffer, dz [N, S*h], the gradient of the gates' sums:
 //   1. through time: the cell's step_back, then dh⟨t-1⟩ += U^T dz⟨t⟩. A thread takes its own sequences.
 //   2. dx = W^T dz, all steps at once. A thread takes its own rows.
-//   3. dW += dz^T x, dU += dz^T h⟨t-1⟩, db += the sum of dz. Weights serve every step, so their gradients are sums
+//   3. dW = dz^T x, dU = dz^T h⟨t-1⟩, db = the sum of dz. Weights serve every step, so their gradients are sums
 //      over all of them. A thread takes its own units and sums over all of time, so the order of the sum is the
 //      same for every number of threads.
 #pragma once
@@ -95,9 +95,10 @@ void add(const T* row, int64_t count, double* __restrict sum) {
     for (int64_t i = 0; i < count; i++) sum[i] += row[i];
 }
 
-template <class T>
-void add_to(T* __restrict to, int64_t count, const double* sum) {
-    for (int64_t i = 0; i < count; i++) to[i] += T(sum[i]);
+// Adds sums to a gradient, or writes it anew.
+template <class T, class Sum>
+void bring(T* __restrict to, int64_t count, const Sum* sum, bool anew) {
+    for (int64_t i = 0; i < count; i++) to[i] = (anew ? T(0) : to[i]) + T(sum[i]);
 }
 
 // Some units' part of dz, one gate and DEPTH rows at a time: packed, [tile][depth][TILE_ROWS], and the rows' sum.
@@ -136,40 +137,57 @@ struct GatePart {
 };
 
 // The gradient of some units' rows of a weight matrix [G*H, inputs], and of their bias. DEPTH rows are summed at a time,
-// and these sums in double, for a sequence may have more steps than a float has digits.
+// and these sums in double, for a sequence may have more steps than a float has digits; one block's are written as they
+// are.
 template <class T>
 struct MatrixPart {
     int64_t inputs, units, gates;
     const int* section;       // [gates], where each gate's gradient stands in a row of dz
-    std::vector<const T*> x;  // [N] rows of what the matrix was multiplied by; none if dw is not summed as a product
+    T *to_dw, *to_db;         // where the first gate's begin, each gate's `hidden` rows behind; null if not wanted
+    int64_t hidden;
+    bool anew, once;          // whether they are written, not added to; whether one block is all
+    std::vector<const T*> x;  // [N] rows of what the matrix was multiplied by, if dw is wanted
     Buffer<T> right, product;
     std::vector<double> dw, db;  // [gates, units, inputs], [gates, units]
 
-    MatrixPart(int64_t inputs, int64_t units, int64_t gates, const int* section, std::vector<const T*> x)
-        : inputs(inputs), units(units), gates(gates), section(section), x(std::move(x)),
-          right(packed_size<T>(DEPTH, inputs)), product(units * inputs), dw(gates * units * inputs), db(gates * units) {}
+    MatrixPart(int64_t inputs, int64_t units, int64_t gates, const int* section, void* to_dw, void* to_db, int64_t first,
+               const ElmanLayer& layer)
+        : inputs(inputs), units(units), gates(gates), section(section),
+          to_dw(to_dw ? static_cast<T*>(to_dw) + first * inputs : nullptr),
+          to_db(to_db ? static_cast<T*>(to_db) + first : nullptr), hidden(layer.hidden), anew(!layer.add_dw),
+          once(layer.rows > 0 && layer.rows <= DEPTH), x(to_dw ? layer.rows : 0),
+          right(to_dw ? packed_size<T>(std::min(layer.rows, DEPTH), inputs) : 0),
+          product(to_dw && !(once && anew) ? units * inputs : 0), dw(to_dw && !once ? gates * units * inputs : 0),
+          db(once ? 0 : gates * units) {}
+
+    T* dw_of(int64_t gate) const { return to_dw + gate * hidden * inputs; }
+    T* db_of(int64_t gate) const { return to_db + gate * hidden; }
 
     void take(int64_t n0, int64_t depth) {
-        if (!x.empty()) pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
+        if (to_dw) pack_rows(x.data() + n0, inputs, 0, ceiling(inputs, PANEL<T>), depth, right.data);
     }
 
     void add_gate(int64_t gate, int64_t depth, const GatePart<T>& dz) {
-        add(dz.sum.data(), units, db.data() + gate * units);
-        if (x.empty()) return;
+        if (!once)
+            add(dz.sum.data(), units, db.data() + gate * units);
+        else if (to_db)
+            bring(db_of(gate), units, dz.sum.data(), anew);
+        if (!to_dw) return;
         const std::vector<T> zeros(inputs);
         const std::vector<const T*> nothing(units, zeros.data());
         std::vector<T*> c(units);
-        for (int64_t u = 0; u < units; u++) c[u] = product.data + u * inputs;
+        for (int64_t u = 0; u < units; u++) c[u] = (once && anew ? dw_of(gate) : product.data) + u * inputs;
         add_product(units, dz.rows.data(), TILE_ROWS, depth, right.data, 0, inputs, nothing.data(), c.data());
-        add(product.data, units * inputs, dw.data() + gate * units * inputs);
+        if (!once)
+            add(product.data, units * inputs, dw.data() + gate * units * inputs);
+        else if (!anew)
+            bring(dw_of(gate), units * inputs, product.data, anew);
     }
 
-    // Adds to the gradients of the whole matrix and bias, of which these are the rows from `first` of every gate on.
-    void finish(T* to_dw, T* to_db, int64_t hidden, int64_t first) const {
-        for (int64_t gate = 0; gate < gates; gate++) {
-            const int64_t row = gate * hidden + first;
-            if (to_dw && !x.empty()) add_to(to_dw + row * inputs, units * inputs, dw.data() + gate * units * inputs);
-            if (to_db) add_to(to_db + row, units, db.data() + gate * units);
+    void finish() const {
+        for (int64_t gate = 0; !once && gate < gates; gate++) {
+            if (to_dw) bring(dw_of(gate), units * inputs, dw.data() + gate * units * inputs, anew);
+            if (to_db) bring(db_of(gate), units, db.data() + gate * units, anew);
         }
     }
 };
@@ -184,7 +202,8 @@ void add_columns(const ElmanLayer& layer, const ElmanDirection& d, const Packing
         for (int64_t n = 0; n < layer.rows; n++) add(dz + n * p.gates(), units, sum.data() + layer.symbols[n] * units);
         for (int64_t u = 0; u < units; u++)
             for (int64_t i = 0; i < p.input; i++)
-                static_cast<T*>(d.dw_ih)[(gate * p.hidden + first + u) * p.input + i] += T(sum[i * units + u]);
+                bring(static_cast<T*>(d.dw_ih) + (gate * p.hidden + first + u) * p.input + i, 1, &sum[i * units + u],
+                      !layer.add_dw);
     }
 }
 
@@ -194,17 +213,13 @@ void weight_gradients(const ElmanLayer& layer, const Way& way, int64_t first, in
     const ElmanDirection& d = way.direction;
     const Packing<Cell, T> p(layer.input, layer.hidden);
     const States<T> states(layer, way);
-    std::vector<const T*> x, h;
-    if (d.dw_ih && !layer.symbols)
-        for (int64_t n = 0; n < layer.rows; n++) x.push_back(static_cast<const T*>(layer.x) + n * p.input);
-    if (d.dw_hh) {
-        h.resize(layer.rows);
-        for (int64_t i = 0; i < way.batch.steps; i++)
-            for (int64_t t = way.time(i), m = 0; m < way.alive(t); m++) h[way.row(t, m)] = states.h_before(i, m);
-    }
-    MatrixPart<T> w(p.input, last - first, Cell::GATES, Cell::W_SECTION, std::move(x));
-    MatrixPart<T> u(p.hidden, last - first, Cell::GATES, Cell::U_SECTION, std::move(h));
-    GatePart<T> dz(static_cast<const T*>(d.dgates) + first, p.gates(), last - first);
+    const int64_t units = last - first;
+    MatrixPart<T> w(p.input, units, Cell::GATES, Cell::W_SECTION, layer.symbols ? nullptr : d.dw_ih, d.db_ih, first, layer);
+    MatrixPart<T> u(p.hidden, units, Cell::GATES, Cell::U_SECTION, d.dw_hh, d.db_hh, first, layer);
+    for (size_t n = 0; n < w.x.size(); n++) w.x[n] = static_cast<const T*>(layer.x) + n * p.input;
+    for (int64_t i = 0; u.to_dw && i < way.batch.steps; i++)
+        for (int64_t t = way.time(i), m = 0; m < way.alive(t); m++) u.x[way.row(t, m)] = states.h_before(i, m);
+    GatePart<T> dz(static_cast<const T*>(d.dgates) + first, p.gates(), units);
     for (int64_t n0 = 0; n0 < layer.rows; n0 += DEPTH) {
         const int64_t depth = std::min(DEPTH, layer.rows - n0);
         w.take(n0, depth);
@@ -216,8 +231,8 @@ void weight_gradients(const ElmanLayer& layer, const Way& way, int64_t first, in
             u.add_gate(gate, depth, dz);
         }
     }
-    w.finish(static_cast<T*>(d.dw_ih), static_cast<T*>(d.db_ih), p.hidden, first);
-    u.finish(static_cast<T*>(d.dw_hh), static_cast<T*>(d.db_hh), p.hidden, first);
+    w.finish();
+    u.finish();
     if (layer.symbols && d.dw_ih) add_columns(layer, d, p, first, last);
 }
 

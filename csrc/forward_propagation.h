@@ -147,4 +147,48 @@ void forward_propagation(const ElmanLayer& layer, const Way& way) {
     }
 }
 
+// Weights of a layer from which on threads share a step. Two are faster from far fewer on, but only while each has a
+// core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
+constexpr int64_t SHARED = 1 << 20;
+
+// A single step of at most UNPACKED sequences. To pack weights that are read no more than once would take longer than the
+// step, so they are read as they stand: the same sums in the same order.
+template <class Cell, class T>
+void forward_one_step(const ElmanLayer& layer, const Batch& batch, const ElmanDirection& d) {
+    const Packing<Cell, T> p(layer.input, layer.hidden);
+    const Way way{batch, d, 0, 1, 0, p.wide};
+    const States<T> states(layer, way);
+    const auto w = p.rows(d.w_ih, p.input, Cell::W_SECTION, 0), u = p.rows(d.w_hh, p.hidden, Cell::U_SECTION, Cell::U_FIRST);
+    Buffer<T> scratch(d.gates ? 0 : layer.rows * p.gates());
+    std::vector<T*> z, sums;
+    std::vector<const T*> x, h;
+    for (int64_t m = 0; m < layer.rows; m++) {
+        z.push_back((d.gates ? static_cast<T*>(d.gates) : scratch.data) + m * p.gates());
+        sums.push_back(z.back() + p.first());
+        x.push_back(static_cast<const T*>(layer.x) + m * p.input);
+        h.push_back(states.own_h(m));
+        p.bias(d, z.back());
+        for (int64_t j = 0; layer.symbols && j < p.columns; j++)
+            if (w[j]) z[m][j] += w[j][layer.symbols[m]];
+    }
+    with_constant(layer.rows, [&](auto rows) {
+        const auto add = [&](const std::vector<const T*>& a, int64_t k, const std::vector<const T*>& columns, T* const* to) {
+            const int64_t vectors = p.columns / LANES<T>;
+            together(p.bias_at() >= SHARED ? std::min(layer.threads, vectors) : 1, [&](int64_t part, int64_t parts) {
+                add_unpacked<T, rows>(a.data(), k, columns.data(), vectors * part / parts * LANES<T>,
+                                      vectors * (part + 1) / parts * LANES<T>, to);
+            });
+        };
+        if (!layer.symbols) add(x, p.input, w, z.data());
+        add(h, p.hidden, u, sums.data());
+    });
+    for (int64_t m = 0; m < layer.rows; m++) {
+        step<Cell, T>(p, 0, p.wide, z[m], d.gates, h[m], Cell::MEMORY ? states.own_c(m) : nullptr, states.h(0, m),
+                      Cell::MEMORY ? states.c(0, m) : nullptr);
+        if (layer.recompute) continue;
+        std::copy_n(states.h(0, m), p.hidden, states.own_h(m));
+        if (Cell::MEMORY && d.cells) std::copy_n(states.c(0, m), p.hidden, states.own_c(m));
+    }
+}
+
 }  // namespace elman

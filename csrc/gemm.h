@@ -169,4 +169,24 @@ void add_product(int64_t rows, const T* const* a, int64_t step, int64_t k, const
     }
 }
 
+// The same product for a few rows, and a B that is not packed: its columns as they stand, [columns] pointers to K
+// elements, or null for zeros. Whole vectors of columns, from `first` to `last`; C begins with C0.
+template <class T, int ROWS>
+void add_unpacked(const T* const* a, int64_t k, const T* const* columns, int64_t first, int64_t last, T* const* c) {
+    for (int64_t j = first; j < last; j += LANES<T>) {
+        Vector<T> sum[ROWS];
+        for (int r = 0; r < ROWS; r++) sum[r] = load(c[r] + j);
+        for (int64_t i = 0; i < k; i += LANES<T>) {
+            const int64_t left = std::min<int64_t>(LANES<T>, k - i);
+            Vector<T> block[LANES<T>];
+            for (int64_t n = 0; n < LANES<T>; n++)
+                block[n] = columns[j + n] ? load(columns[j + n] + i, left) : Vector<T>{};
+            transpose<T>(block);
+            for (int64_t n = 0; n < left; n++)
+                for (int r = 0; r < ROWS; r++) sum[r] = multiply_add(all<T>(a[r][i + n]), block[n], sum[r]);
+        }
+        for (int r = 0; r < ROWS; r++) store(c[r] + j, sum[r]);
+    }
+}
+
 }  // namespace elman

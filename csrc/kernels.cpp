@@ -85,6 +85,12 @@ void forward(const ElmanLayer& layer) {
         prefer_large_pages<T>(layer.direction[i].cells, layer.rows * p.wide);
     }
     if (layer.directions > 0) prefer_large_pages<T>(layer.direction[0].outputs, layer.rows * layer.width);
+    if (layer.directions > 0 && !layer.direction[0].forward) {
+        if (batch.steps != 1 || layer.rows > UNPACKED) throw std::invalid_argument("forward");
+        for (int64_t i = 0; layer.rows > 0 && i < layer.directions; i++)
+            forward_one_step<Cell, T>(layer, batch, layer.direction[i]);
+        return;
+    }
     if (!layer.packed) pack<Cell, T>(layer);
     for_ways<Cell, T>(layer, batch, [&](const Way& way) { forward_propagation<Cell, T>(layer, way); });
 }

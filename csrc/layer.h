@@ -22,7 +22,8 @@ struct ElmanDirection {
     int64_t reverse;  // whether it goes from right to left
     // Weights as torch has them, [G*H, I], [G*H, H], [G*H] twice (both null without bias); read only to be packed.
     const void *w_ih, *w_hh, *b_ih, *b_hh;
-    // Room for the same, packed for forward propagation and for backpropagation (see `packed` below).
+    // Room for the same, packed for forward propagation and for backpropagation (see `packed` below). Where a layer has
+    // a single step of at most UNPACKED sequences, `forward` is null: nothing is packed for that.
     void *forward, *back;
     void* outputs;  // [N, H], with rows `width` apart
     // [B, H]: before forward propagation the initial state, behind it the final one. A sequence of length 0 keeps
@@ -35,7 +36,7 @@ struct ElmanDirection {
     // [B, H]: before backpropagation the gradient of the final state, behind it that of the initial one.
     void *dh, *dc;
     void* dgates;  // [N, S*h]: the gradient of the gates' sums; scratch of backpropagation
-    // Gradients of the weights, to which backpropagation adds; null if not wanted.
+    // Gradients of the weights, as torch has these; null if not wanted.
     void *dw_ih, *dw_hh, *db_ih, *db_hh;
 };
 
@@ -45,7 +46,7 @@ struct ElmanLayer {
     const void* x;               // [N, I], or null
     const int64_t* symbols;      // [N] in place of x: the places of the ones of one-hot vectors, 0 .. I-1
     void* dx;                    // [N, I]; null if not wanted
-    int64_t add_dx;              // whether backpropagation adds to dx, or writes it anew
+    int64_t add_dx, add_dw;      // whether backpropagation adds to dx and to the weights' gradients, or writes them anew
     int64_t packed;  // whether an earlier call has packed the weights that this one needs
     // The outputs are known, only gates and cells are to be found again: all products at once, then the cell.
     int64_t recompute;
@@ -61,6 +62,7 @@ struct ElmanSizes {
 
 namespace elman {
 
+constexpr int64_t UNPACKED = 4;  // sequences of a single step whose weights are not packed
 constexpr int64_t SPAN = 128;  // rows whose input products are taken together: enough to be fast, few enough to stay near
 
 // Memory that starts at a cache line.

@@ -21,10 +21,6 @@ struct ElmanRoom {
 
 namespace elman {
 
-// Weights of a layer from which on threads share a step. Two are faster from far fewer on, but only while each has a
-// core to itself: where one must wait for its turn, a step that waits for it takes a thousand times as long.
-constexpr int64_t SHARED = 1 << 20;
-
 constexpr int64_t FEW = 8;  // sequences whose step finds room on the stack, while their rows of gates are short
 
 // Columns of a row of gates whose sums are found together: a few tiles of one row (see gemm.h), a part of the weights

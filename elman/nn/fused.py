@@ -20,6 +20,7 @@ from elman.nn.kernels import BAD_BATCH, Direction, Kernels, Layer
 
 WEIGHTS = 4  # of a direction: weight_ih, weight_hh, bias_ih, bias_hh
 GRADIENTS = ("dw_ih", "dw_hh", "db_ih", "db_hh")
+UNPACKED = 4  # sequences of a single step whose weights are not packed
 LARGEST_KEPT = 32 << 20  # bytes
 LINE = 64  # elements of which each part of the scratch is a multiple: it begins a line of the cache
 
@@ -139,7 +140,8 @@ class Gradients(NamedTuple):
     dstate: State
     dweights: list[int]  # addresses
     dx: Tensor | None
-    add_dx: bool
+    add_dx: bool  # or it is written anew
+    add_dw: bool
 
 
 class _Call:
@@ -159,6 +161,7 @@ class _Call:
         self.bytes = self.dtype.itemsize
         self.sizes = kernels.sizes(self.input, self.hidden)
         self.width = plan.directions * self.hidden
+        self.packs = plan.spans[-1].t1 != 1 or self.x.shape[0] > UNPACKED
         self.threads = torch.get_num_threads()
 
     def empty(self, *shape: int) -> Tensor:
@@ -170,7 +173,7 @@ class _Call:
         outputs = self.empty(self.x.shape[0], self.width)
         before: list[State] = []
         seen: set[range] = set()
-        room, (packed,) = scratch(self.dtype, self.plan.directions * self.sizes.forward)
+        room, (packed,) = scratch(self.dtype, self.plan.directions * self.sizes.forward * self.packs)
         for visit in self.plan.visits():
             if history or not seen:
                 before.append(state)
@@ -191,7 +194,7 @@ class _Call:
         dx: Tensor | None,
         dweights: Sequence[Tensor | None],
     ) -> None:
-        """Write the gradient of x, add to those of the weights; `dstate` becomes that of the initial state.
+        """Write the gradients of x and of the weights; `dstate` becomes that of the initial state.
 
         Without `history`, every span's is found again.
         """
@@ -200,7 +203,7 @@ class _Call:
         again = 0 if history else longest  # steps whose gates are found again
         room, (packed, packed_back, dgates, gates, cells) = scratch(
             self.dtype,
-            0 if history else ways * sizes.forward,
+            0 if history else ways * sizes.forward * self.packs,
             ways * sizes.back,
             ways * longest * sizes.dgates,
             ways * again * sizes.gates,
@@ -214,7 +217,7 @@ class _Call:
             found = history or History(
                 gates if sizes.gates else 0, cells if sizes.cells else 0, again, visit.span.n0
             )
-            gradients = Gradients(packed_back, dgates, doutputs, dstate, addresses, dx, add_dx)
+            gradients = Gradients(packed_back, dgates, doutputs, dstate, addresses, dx, add_dx, done)
             layer, directions = self.describe(visit, outputs, state, found, packed, done, gradients)
             if not history:
                 self.kernels.run("forward", layer._replace(recompute=1), directions)
@@ -245,7 +248,7 @@ class _Call:
             t1 - t0, n1 - n0, self.batch, self.input, self.hidden, self.width, self.threads,
             at(self.plan.batch_sizes, t0),
             *((0, x) if one_hot else (x, 0)),
-            *((at(gradients.dx, n0), gradients.add_dx) if gradients else (0, 0)),
+            *((at(gradients.dx, n0), gradients.add_dx, gradients.add_dw) if gradients else (0, 0, 0)),
             packed=done,
             directions=len(ways),
         )  # fmt: skip
@@ -257,7 +260,7 @@ class _Call:
             places = (
                 i,
                 *self.addresses[weights],
-                packed + i * self.sizes.forward * self.bytes,
+                packed + i * self.sizes.forward * self.bytes if self.packs else 0,
                 gradients.packed + i * self.sizes.back * self.bytes if gradients else 0,
                 at(outputs, n0, i * self.hidden),
                 at(h, i),
@@ -308,7 +311,7 @@ class _Fused(torch.autograd.Function):
         )
         dx = torch.empty_like(x, memory_format=torch.contiguous_format) if ctx.needs_input_grad[3] else None
         dweights = [
-            torch.zeros_like(w, memory_format=torch.contiguous_format) if need else None
+            torch.empty_like(w, memory_format=torch.contiguous_format) if need else None
             for w, need in zip(weights, ctx.needs_input_grad[4 + states :], strict=True)
         ]
         _Call(ctx.kernels, plan, x, weights, before[0][0].shape[1]).backward(

@@ -71,6 +71,7 @@ class Layer(NamedTuple):
     symbols: int = 0
     dx: int = 0
     add_dx: int = 0
+    add_dw: int = 0
     packed: int = 0
     recompute: int = 0
     directions: int = 0

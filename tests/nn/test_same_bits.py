@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pack_sequence
 from elman import nn
 from elman.nn import cells
 from elman.nn.cells import Cell
+from elman.nn.fused import UNPACKED
 from elman.nn.layers import Recurrent
 from elman.nn.unroll import Weights, unroll
 
@@ -121,6 +122,32 @@ def test_alone_as_in_company(
                      [t for i, t in enumerate(alone) if i != 1 + len(case.state)])  # fmt: skip
         dx = together[1 + len(case.state)][:, b : b + 1]
         assert_equal([dx[:length], dx[length:]], [alone[1 + len(case.state)], torch.zeros_like(dx[length:])])
+
+
+@each_kind
+@each_type
+@pytest.mark.parametrize(("inputs", "hidden"), [(1, 1), (3, 16), (17, 33), (40, 8)])
+@pytest.mark.parametrize(
+    "options", [{}, {"one_hot": True}, {"bidirectional": True}, {"checkpoint_every": 1}], ids=str
+)
+def test_a_single_step_of_few_sequences_as_in_company(
+    kind: str, dtype: torch.dtype, inputs: int, hidden: int, options: dict[str, Any]
+) -> None:
+    """Of few, the weights are read as they stand; of many, they are packed."""
+    case = Case(kind, dtype, (1, 2 * UNPACKED + 1, inputs, hidden), **options)
+    together = case.run(range(case.batch), length=1)
+    for few in range(1, UNPACKED + 2):
+        found = case.run(range(few), length=1)
+        for one, all_of_it in zip(found[: -len([*case.layer.parameters()])], together, strict=False):
+            assert torch.equal(one, all_of_it[:, :few])
+
+
+def test_threads_share_a_single_step() -> None:
+    case = Case("gru", torch.float32, (1, UNPACKED, 600, 600))
+    torch.set_num_threads(1)
+    one = case.run(range(case.batch), length=1)
+    torch.set_num_threads(3)
+    assert_equal(case.run(range(case.batch), length=1), one)
 
 
 @each_kind
