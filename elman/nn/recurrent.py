@@ -55,9 +55,8 @@ class Recurrent(nn.Module):
     """
 
     weight_ih_l0: Tensor
-    checkpoint_every: int | Literal["auto"] | None = (
-        None  # so that a layer of torch's can become one of these
-    )
+    # So that a layer of torch's can become one of these.
+    checkpoint_every: int | Literal["auto"] | None = None
     detach_every: int | None = None
     _stream: Stream | None = None
 
@@ -313,8 +312,7 @@ class Recurrent(nn.Module):
 
     def _run(self, x: Tensor, state: State, batch_sizes: Tensor) -> tuple[Tensor, State]:
         """Run all layers over packed steps [N, I]; `state` and the state returned are [L*D, B, ...]."""
-        auto = self.checkpoint_every == "auto"
-        checkpoint_every = math.isqrt(len(batch_sizes)) + 1 if auto else self.checkpoint_every
+        every = math.isqrt(len(batch_sizes)) + 1 if self.checkpoint_every == "auto" else self.checkpoint_every
         finals = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
@@ -326,7 +324,7 @@ class Recurrent(nn.Module):
                 x,
                 tuple(s[directions] for s in state) if self.num_layers > 1 else state,
                 batch_sizes,
-                checkpoint_every=checkpoint_every,  # type: ignore[arg-type]
+                checkpoint_every=every,
                 detach_every=self.detach_every,
             )
             finals.append(final)
@@ -395,9 +393,7 @@ class Recurrent(nn.Module):
         return _permuted(tuple(state), order)
 
     def _as_given(self, state: State) -> Any:
-        if len(self.cell.states) > 1:
-            return state
-        return state[0]
+        return state if len(self.cell.states) > 1 else state[0]
 
 
 def _permuted(state: State, order: Tensor | None) -> State:
