@@ -144,6 +144,15 @@ def test_parity_with_torch_in_dropout(kind: str, form: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_parity_with_torch_where_rows_are_summed_in_blocks(kind: str) -> None:
+    """`DEPTH` of csrc/backpropagation_through_time.h is 384: more of them than that, and a last block."""
+    torch.manual_seed(0)
+    ours, theirs = KINDS[kind].pair(bidirectional=True)
+    x = torch.randn(150, 6, INPUT, dtype=torch.float64, requires_grad=True)
+    assert difference(ours, theirs, x, x, initial(ours, 6)) < 1e-11
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_parity_with_torch_in_float32(kind: str) -> None:
     torch.manual_seed(0)
     ours, theirs = KINDS[kind].pair(torch.float32, num_layers=2, bidirectional=True)
