@@ -165,7 +165,7 @@ void forward_one_step(const ElmanLayer& layer, const Batch& batch, const ElmanDi
     for (int64_t m = 0; m < layer.rows; m++) {
         z.push_back((d.gates ? static_cast<T*>(d.gates) : scratch.data) + m * p.gates());
         sums.push_back(z.back() + p.first());
-        x.push_back(static_cast<const T*>(layer.x) + m * p.input);
+        if (!layer.symbols) x.push_back(static_cast<const T*>(layer.x) + m * p.input);
         h.push_back(states.own_h(m));
         p.bias(d, z.back());
         for (int64_t j = 0; layer.symbols && j < p.columns; j++)
