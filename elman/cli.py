@@ -331,7 +331,9 @@ def sample(task: str, folder: Path) -> None:
 
 
 @cli.command()
-@click.option("--only", type=click.Choice(["sequences", "ragged", "step"]), help="measure one section alone")
+@click.option(
+    "--only", type=click.Choice(["sequences", "short", "ragged", "step"]), help="measure one section alone"
+)
 @click.option("--threads", type=click.IntRange(min=1), help="of everyone [one, and then as torch chooses]")
 @click.option(
     "--seconds",

@@ -257,6 +257,7 @@ def test_guests_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> N
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """One tiny case a section, three turns each."""
     monkeypatch.setattr(clock, "SEQUENCES", (Shape(3, 2, 4, 5),))
+    monkeypatch.setattr(clock, "SHORT", (Shape(1, 2, 4, 5),))
     monkeypatch.setattr(clock, "RAGGED", (Spread(4, 0.5, 1, 9, 3, 4, 5),))
     monkeypatch.setattr(clock, "STEP", (Shape(1, 1, 4, 5),))
     monkeypatch.setattr(clock, "STEPS", 2)
@@ -276,7 +277,7 @@ def test_the_command_times_everything() -> None:
     assert (told.exit_code, torch.get_num_threads()) == (0, threads)
     assert {"date", "torch", "cpu", "cores", "load", "instructions", "means", "lost"} <= facts.keys()
     assert facts["matmul_gflops"].keys() == {"1"}
-    for section, passes in {"sequences": 2, "ragged": 2, "step": 1}.items():
+    for section, passes in {"sequences": 2, "short": 2, "ragged": 2, "step": 1}.items():
         assert [row["cell"] for row in facts[section]] == [cell for cell in CELLS for _ in range(passes)]
         assert all(row["torch_ratio"] > 0 and row["threads"] == 1 for row in facts[section])
     onnxruntime = "onnxruntime" in facts

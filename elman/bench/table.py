@@ -173,6 +173,7 @@ WHAT, VERDICT = ("cell", "T, B, I, H", "pass"), ("torch/ours", "best/ours", "los
 TIMES = ("ours ms", "torch ms", "ORT ms", "Keras ms")
 SECTIONS = {
     "sequences": (*WHAT, "n", *TIMES, *VERDICT, "GFLOP/s", "of mm"),
+    "short": (*WHAT, "n", "ours µs", "torch µs", "ORT µs", *VERDICT),
     "ragged": (
         *WHAT,
         "real steps",
