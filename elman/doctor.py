@@ -39,7 +39,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     used = found["kernels"]
     said.append(f"{'threads':12} {found['threads']}{', ' + used['threads'] if used['threads'] else ''}")
     said += [f"{'kernels':12} {name}: {state}" for name, state in used["libraries"].items()]
-    said.append(f"{'ready step':12} {used['ready step']}")
+    said.append(f"{'quick calls':12} {used['quick calls']}")
     if used["instruction set"]:
         said.append(f"recurrent layers run in the kernels for {used['instruction set']}")
     else:

@@ -114,6 +114,7 @@ class Kernels:
 
         self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
         self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
+        self.address = ctypes.cast(self._loops["forward"], c_void_p).value or 0
         # Takes a `Room` and a number, as they are: what is declared to ctypes is converted, and takes longer.
         self.step = function("step")
 
@@ -176,7 +177,7 @@ def describe() -> dict[str, Any]:
         "instruction set": used.instruction_set or None,
         "reason": used.reason,
         "threads": used.threads,
-        "ready step": f"does not run, so a step of a stream is slower: {_why}" if _why else "runs",
+        "quick calls": f"not built, so steps and small batches are slower: {_why}" if _why else "run",
         "libraries": libraries,
     }
 
@@ -244,13 +245,14 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
     return f"the cell {type(cell).__name__} has no kernels"
 
 
-try:  # a quick way into `Stream.step`, which is built where Python's headers are
-    from elman.nn._ready_step import step as _step  # pyright: ignore[reportMissingImports]
+try:  # quick ways into `Stream.step` and `Recurrent.forward`, which are built where Python's headers are
+    from elman.nn import _ready  # pyright: ignore[reportAttributeAccessIssue]
 except ImportError as error:
-    _step, _why = None, str(error)
+    _ready, _why = None, str(error)
 else:
     _why = ""
-ready_step: Any = _step
+ready_step: Any = _ready and _ready.step
+ready_call: Any = _ready and _ready.call
 
 _said: set[str] = set()
 

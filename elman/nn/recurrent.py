@@ -10,7 +10,7 @@ Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size o
 import math
 import numbers
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -21,12 +21,11 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.nn import cells
 from elman.nn.cells import Cell, State
 from elman.nn.fused import WEIGHTS, check_every
-from elman.nn.kernels import Kernels, find, say_once
+from elman.nn.kernels import find, say_once
 from elman.nn.padding import Packing, checked_lengths
+from elman.nn.quick import names_of, quick_call
 from elman.nn.streaming import Stream
 from elman.nn.unroll import Weights, check_fit, unroll
-
-NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of the `WEIGHTS` of a direction
 
 
 class Recurrent(nn.Module):
@@ -55,10 +54,10 @@ class Recurrent(nn.Module):
     """
 
     weight_ih_l0: Tensor
-    # So that a layer of torch's can become one of these.
-    checkpoint_every: int | Literal["auto"] | None = None
+    checkpoint_every: int | Literal["auto"] | None = None  # here, so that a layer of torch's can become one
     detach_every: int | None = None
     _stream: Stream | None = None
+    _quick: Callable[[Any, Any], tuple[Any, Any] | None] | None = None
 
     def __init__(
         self,
@@ -167,6 +166,10 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: for shapes, types or lengths that do not fit.
         """
+        if not is_grad_enabled() and lengths is None and not (self.dropout and self.training):
+            self._quick = self._quick or quick_call(self)
+            if done := self._quick(input, hx):
+                return done
         packed = isinstance(input, PackedSequence)
         data = input.data if packed else input
         one_hot = self._check_input(data)
@@ -252,8 +255,9 @@ class Recurrent(nn.Module):
         wanted = is_grad_enabled() and any(t.requires_grad for t in tensors)
         if wanted:
             say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
-        names = [f"{name}_l{layer}" for layer in range(self.num_layers) for name in NAMES]
-        weights = {name: parameters[name] for name in names if name in parameters}  # one set anew stands last
+        weights = {
+            name: parameters[name] for name in names_of(self) if name in parameters
+        }  # one set anew stands last
         # None is computed, as by a parametrization, and none projects.
         complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
         drops = self.training and self.dropout > 0 and self.num_layers > 1
@@ -273,27 +277,23 @@ class Recurrent(nn.Module):
         x = (x.long() if one_hot else x).contiguous()
         stream = self._stream
         if stream is None or not stream.serves():
-            stream = self._packed(kernels, weights)
+            nothing = tuple(self.weight_ih_l0.new_zeros(1, 0, self.hidden_size) for _ in self.cell.states)
+            for layer in range(self.num_layers):
+                none = nothing[0].new_zeros(0, self.hidden_size if layer else self.input_size)
+                check_fit(self.cell, [self._weights(f"_l{layer}")], none, nothing)
+            stream = Stream(kernels, weights, self._parameters, self.num_layers)
         stepped = stream.begin(x, initial)
         self._stream = stream
         return stepped
 
-    def _packed(self, kernels: Kernels, weights: Mapping[str, Tensor]) -> Stream:
-        """Pack the weights, which stand in torch's order. Raises ValueError where they do not fit."""
-        nothing = tuple(self.weight_ih_l0.new_zeros(1, 0, self.hidden_size) for _ in self.cell.states)
-        for layer in range(self.num_layers):
-            x = nothing[0].new_zeros(0, self.hidden_size if layer else self.input_size)
-            check_fit(self.cell, [self._weights(f"_l{layer}")], x, nothing)
-        return Stream(kernels, weights, self._parameters, self.num_layers)
-
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Forget packed weights: `double()`, `to()` and their kin change weights through `.data`."""
-        self.__dict__.pop("_stream", None)
+        self._stream = self._quick = None
         return super()._apply(fn, recurse)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made anew: the weights that `step` has packed."""
-        return {name: value for name, value in super().__getstate__().items() if name != "_stream"}
+        return {**super().__getstate__(), "_stream": None, "_quick": None}
 
     def flatten_parameters(self) -> None:
         """Do nothing: torch's layers gather their weights for a GPU here, and users' code calls it."""

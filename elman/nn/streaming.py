@@ -27,7 +27,7 @@ MOST_BYTES = 1 << 20  # of a room that has more than one step
 LONG = 1 << 18  # multiplications, about 5 µs, from which on a step lets other threads of Python's go on
 
 # What the steps of a room share: the room, with its address; the tensor of all results, and where it must
-# still be (`share_memory_` would move it). csrc/ready_step.cpp reads this, and `Step`.
+# still be (`share_memory_` would move it). csrc/ready_step.h reads this, and `Step`.
 Place = tuple[Any, int, Tensor, int]
 # A step that is left: its place, and its number there; the state that it begins with unless another one is
 # given; the output and the state behind.
@@ -111,7 +111,7 @@ class _Kind:
         address = ctypes.cast(self.kernel, ctypes.c_void_p).value
         is_long = batch * sum(map(len, stream.packed)) >= LONG
         as_dlpack = (2 if x.is_floating_point() else 0, 8 * x.element_size())  # kind and bits
-        known = (address, is_long, *as_dlpack, x.dim(), *x.shape)  # `Known` of csrc/ready_step.cpp
+        known = (address, is_long, *as_dlpack, x.dim(), *x.shape)  # `KnownOfSteps` of csrc/ready_step.h
         self.ready = (stream.seen, struct.pack(f"={len(known)}q", *known), check, self.left)
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:

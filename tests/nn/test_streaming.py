@@ -26,7 +26,7 @@ each_kind = pytest.mark.parametrize("kind", LAYERS)
 
 @pytest.fixture(autouse=True, params=["ready step", "ctypes"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways into a step: that of csrc/ready_step.cpp, and the one that is always there."""
+    """Both ways into a step: that of csrc/ready_step.h, and the one that is always there."""
     if request.param == "ctypes":
         monkeypatch.setattr(streaming, "ready_step", None)
     elif streaming.ready_step is None:
