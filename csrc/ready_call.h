@@ -83,7 +83,7 @@ inline PyObject* call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {
     if (!fit) Py_RETURN_NONE;
 
     const Py_ssize_t all = ways * known.weights;
-    if (PyTuple_Size(names) != all || PyDict_Size(parameters) != all) Py_RETURN_NONE;
+    if (PyTuple_Size(names) != all) Py_RETURN_NONE;
     std::vector<PyObject*> held(all);
     std::vector<const void*> weights(all);
     for (Py_ssize_t i = 0; i < all; i++) {

@@ -1,6 +1,8 @@
 """The quick call: what `forward` answers, to the bit, or nothing."""
 
 import copy
+import pickle
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -64,7 +66,7 @@ def test_it_answers_as_forward(kind: str, dtype: torch.dtype, form: str, time: i
         layer = KINDS[kind](INPUT, HIDDEN, batch_first=form == "batch first", dtype=dtype, **options)
         x: Any = torch.randn(time, batch, INPUT, dtype=dtype)
         if form == "batch first":
-            x = x.transpose(0, 1)
+            x = x.transpose(0, 1).contiguous()
         if form.startswith("packed"):
             if not time:
                 return
@@ -159,12 +161,18 @@ def test_of_other_kinds() -> None:
     with torch.no_grad():
         expected = layer(x)
         assert torch.equal(layer.double()(x.double())[0], plain(layer, x.double())[0])
+        assert layer._quick is not None
+        assert layer._quick(x.double(), None) is not None
         assert torch.equal(copy.deepcopy(layer.float())(x)[0], expected[0])
         parametrize.register_parametrization(layer, "weight_hh_l0", torch.nn.Tanh())
         assert torch.equal(layer(x)[0], plain(layer, x)[0])
         assert layer._quick is not None
         assert layer._quick(x, None) is None
-    assert quick_call(nn.LSTM(INPUT, HIDDEN, proj_size=3))(x, None) is None
+    projected = nn.LSTM(INPUT, HIDDEN, proj_size=3)
+    assert quick_call(projected)(x, None) is None
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):
+        projected(x)
+    assert pickle.dumps(projected)
     assert quick_call(nn.LSTM(INPUT, HIDDEN).half())(x.half(), None) is None
 
 
