@@ -306,7 +306,9 @@ class _Fused(torch.autograd.Function):
         weights, states_before = others[: WEIGHTS * plan.directions], others[WEIGHTS * plan.directions :]
         before = [tuple(states_before[i : i + states]) for i in range(0, len(states_before), states)]
         dstate = tuple(
-            torch.zeros_like(s) if ds is None else ds.clone(memory_format=torch.contiguous_format)
+            torch.zeros_like(s)
+            if ds is None
+            else ds.resolve_neg().clone(memory_format=torch.contiguous_format)
             for s, ds in zip(before[0], dfinal, strict=True)
         )
         dx = torch.empty_like(x, memory_format=torch.contiguous_format) if ctx.needs_input_grad[3] else None
@@ -318,7 +320,7 @@ class _Fused(torch.autograd.Function):
             outputs,
             before,
             None if plan.checkpoint_every else History(at(gates), at(cells), x.shape[0]),
-            None if doutputs is None else doutputs.contiguous(),
+            None if doutputs is None else doutputs.resolve_neg().contiguous(),
             dstate,
             dx,
             dweights,

@@ -59,6 +59,8 @@ class _QuickCall:
             x: a batch, packed or [T, B, I] ([B, T, I] with `batch_first`).
             state: [L*D, B, H], for LSTM the pair; zeros if None.
         """
+        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            return None
         batch_sizes = order = back = None
         if type(x) is PackedSequence:
             data, batch_sizes, order, back = x
@@ -69,6 +71,8 @@ class _QuickCall:
             data = (x.transpose(0, 1) if self.batch_first else x).contiguous()
             batch = data.shape[1]
         else:
+            return None
+        if data.is_neg():
             return None
         outputs = data.new_empty(*data.shape[:-1], self.width)
         finals = tuple([data.new_empty(self.rows, batch, self.hidden) for _ in range(self.states)])

@@ -70,24 +70,29 @@ def unroll(
     starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
+    # A kernel sees memory, and not the sign that torch may keep beside it.
+    x, state = x.resolve_neg(), tuple(s.resolve_neg() for s in state)
     check_fit(cell, weights, x, state)
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
     plan = Plan(sizes, x.shape[0], len(weights), checkpoint_every, detach_every)
-    here = x.is_cpu and not projected
+    # Torch's tracer sees nothing of what a kernel does.
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    here = x.is_cpu and not projected and not tracing
     kernels = find(cell, dtype) if here else None
     if kernels is not None:
         flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
         return unroll_fused(kernels, plan, x, flat, state)
     _check_batch(x, sizes, state[0].shape[1], weights[0].ih.shape[1])
-    where = "with projected outputs" if projected else f"on {x.device.type}"
+    where = "with projected outputs" if projected else f"{'traced ' * tracing}on {x.device.type}"
     torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
     if here:
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
     elif torch_has and x.is_floating_point() and len(plan.spans) == 1 and len(x):
         say_once(f"{where}, recurrent layers run in torch's own kernels")
-        return _torch_unroll(cell, weights, x, state, sizes)
+        # A trace must not say whether a gradient was wanted while it was made.
+        return _torch_unroll(cell, weights, x, state, sizes, tracing or torch.is_grad_enabled())
     elif len(x):
         say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
     ways = [
@@ -166,7 +171,7 @@ def _plain_unroll(
 
 
 def _torch_unroll(
-    cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor
+    cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor, train: bool
 ) -> tuple[Tensor, State]:
     """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0."""
     name = f"rnn_{cell.nonlinearity}" if isinstance(cell, RNN) else type(cell).__name__.lower()
@@ -176,7 +181,7 @@ def _torch_unroll(
     hx: Any = first if len(cell.states) > 1 else first[0]
     biased = weights[0].bias_ih is not None
     outputs, *final = getattr(torch._VF, name)(
-        x, batch_sizes, hx, flat, biased, 1, 0.0, torch.is_grad_enabled(), len(weights) == 2
+        x, batch_sizes, hx, flat, biased, 1, 0.0, train, len(weights) == 2
     )
     return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
 

@@ -143,6 +143,33 @@ def test_parity_with_torch_in_dropout(kind: str, form: str) -> None:
         assert difference(ours.eval(), theirs.eval(), x, leaf, None) < 1e-12
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:traced on cpu")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "projected" not in kind])
+def test_a_trace_holds_for_other_lengths(kind: str, grad: bool) -> None:
+    ours, theirs = KINDS[kind].pair()
+    with torch.set_grad_enabled(grad):
+        traced: Any = torch.jit.trace(ours, torch.randn(3, BATCH, INPUT, dtype=torch.float64))
+        x = torch.randn(7, BATCH, INPUT, dtype=torch.float64)
+        assert torch.allclose(traced(x)[0], theirs(x)[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sign_that_is_kept_beside_the_numbers_counts(kind: str, grad: bool) -> None:
+    """As torch keeps that of what is imaginary in a conjugate."""
+    ours, _ = KINDS[kind].pair()
+    z = torch.randn(TIME, BATCH, INPUT, dtype=torch.complex128)
+    state = tuple(torch.complex(s, s).conj().imag for s in initial(ours, BATCH))
+    assert z.conj().imag.is_neg()
+    with torch.set_grad_enabled(grad):
+        found = run(ours, z.conj().imag, state)
+        expected = run(ours, -z.imag, tuple(s.resolve_neg() for s in state))
+    assert torch.equal(found[0], expected[0])
+    assert all(map(torch.equal, found[1], expected[1]))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_parity_with_torch_where_rows_are_summed_in_blocks(kind: str) -> None:
     """`DEPTH` of csrc/backpropagation_through_time.h is 384: more of them than that, and a last block."""
