@@ -246,13 +246,14 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
 
 
 try:  # quick ways into `Stream.step` and `Recurrent.forward`, which are built where Python's headers are
-    from elman.nn import _ready  # pyright: ignore[reportAttributeAccessIssue]
+    from elman.nn._ready import call as _call  # pyright: ignore[reportMissingImports]
+    from elman.nn._ready import step as _step  # pyright: ignore[reportMissingImports]
 except ImportError as error:
-    _ready, _why = None, str(error)
+    _step, _call, _why = None, None, str(error)
 else:
     _why = ""
-ready_step: Any = _ready and _ready.step
-ready_call: Any = _ready and _ready.call
+ready_step: Any = _step
+ready_call: Any = _call
 
 _said: set[str] = set()
 
