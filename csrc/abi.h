@@ -12,7 +12,7 @@ extern "C" {
 
 struct ElmanDirection {
     int64_t reverse;  // whether it goes from right to left
-    // Weights as torch has them, [G*H, I], [G*H, H], [G*H] twice (both null without bias); read only to be packed.
+    // Weights as torch has them, [G*H, I], [G*H, H], [G*H] twice (both null without bias).
     const void *w_ih, *w_hh, *b_ih, *b_hh;
     // Room for the same, packed for forward propagation and for backpropagation (see `packed` below). Where a layer has
     // a single step of at most UNPACKED sequences, `forward` is null: nothing is packed for that.

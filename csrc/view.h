@@ -31,7 +31,8 @@ struct Exchange {
 inline const Exchange* exchange;
 inline PyTypeObject *TENSOR, *PARAMETER;
 
-// Whether x is an ordinary tensor, or a parameter, that can be viewed. An error that this meets is none: `Stream` will see.
+// Whether x is an ordinary tensor, or a parameter, that can be viewed. An error that this meets is none: who
+// goes on in Python will see.
 inline bool can_view(PyObject* x, View& view) {
     if (Py_TYPE(x) != TENSOR && Py_TYPE(x) != PARAMETER) return false;
     if (exchange->view(x, &view) == 0) return true;

@@ -306,9 +306,7 @@ class _Fused(torch.autograd.Function):
         weights, states_before = others[: WEIGHTS * plan.directions], others[WEIGHTS * plan.directions :]
         before = [tuple(states_before[i : i + states]) for i in range(0, len(states_before), states)]
         dstate = tuple(
-            torch.zeros_like(s)
-            if ds is None
-            else ds.resolve_neg().clone(memory_format=torch.contiguous_format)
+            torch.zeros_like(s) if ds is None else ds.clone(memory_format=torch.contiguous_format)
             for s, ds in zip(before[0], dfinal, strict=True)
         )
         dx = torch.empty_like(x, memory_format=torch.contiguous_format) if ctx.needs_input_grad[3] else None

@@ -72,7 +72,9 @@ class _QuickCall:
             batch = data.shape[1]
         else:
             return None
-        if data.is_neg():
+        # A kernel sees memory, and not the sign that torch may keep beside it.
+        given = (data, *(state if type(state) is tuple else (state,)))
+        if any(isinstance(t, Tensor) and t.is_neg() for t in given):
             return None
         outputs = data.new_empty(*data.shape[:-1], self.width)
         finals = tuple([data.new_empty(self.rows, batch, self.hidden) for _ in range(self.states)])
@@ -86,7 +88,7 @@ class _QuickCall:
         if back is not None:
             finals = tuple(s.index_select(1, back) for s in finals)
         if batch_sizes is not None:
-            given = PackedSequence(outputs, batch_sizes, order, back)
+            y = PackedSequence(outputs, batch_sizes, order, back)
         else:
-            given = outputs.transpose(0, 1) if self.batch_first else outputs
-        return given, finals if self.states > 1 else finals[0]
+            y = outputs.transpose(0, 1) if self.batch_first else outputs
+        return y, finals if self.states > 1 else finals[0]

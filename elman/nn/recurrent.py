@@ -255,9 +255,8 @@ class Recurrent(nn.Module):
         wanted = is_grad_enabled() and any(t.requires_grad for t in tensors)
         if wanted:
             say_once("a step that keeps gradients is a slow one; call it under torch.no_grad()")
-        weights = {
-            name: parameters[name] for name in names_of(self) if name in parameters
-        }  # one set anew stands last
+        # In torch's order, for one that was set anew stands last.
+        weights = {name: parameters[name] for name in names_of(self) if name in parameters}
         # None is computed, as by a parametrization, and none projects.
         complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
         drops = self.training and self.dropout > 0 and self.num_layers > 1

@@ -70,8 +70,7 @@ def unroll(
     starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
-    # A kernel sees memory, and not the sign that torch may keep beside it.
-    x, state = x.resolve_neg(), tuple(s.resolve_neg() for s in state)
+    x = x.resolve_neg()  # a kernel sees memory, and not the sign that torch may keep beside it
     check_fit(cell, weights, x, state)
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype

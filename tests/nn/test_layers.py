@@ -155,19 +155,34 @@ def test_a_trace_holds_for_other_lengths(kind: str, grad: bool) -> None:
         assert torch.allclose(traced(x)[0], theirs(x)[0], rtol=0, atol=1e-12)
 
 
+def neg_view(t: Tensor) -> Tensor:
+    """The same numbers, with their sign beside them."""
+    return torch._neg_view(-t)  # pyright: ignore[reportPrivateImportUsage]
+
+
 @pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("which", ["input", "state"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sign_that_is_kept_beside_the_numbers_counts(kind: str, grad: bool) -> None:
-    """As torch keeps that of what is imaginary in a conjugate."""
-    ours, _ = KINDS[kind].pair()
-    z = torch.randn(TIME, BATCH, INPUT, dtype=torch.complex128)
-    state = tuple(torch.complex(s, s).conj().imag for s in initial(ours, BATCH))
-    assert z.conj().imag.is_neg()
-    with torch.set_grad_enabled(grad):
-        found = run(ours, z.conj().imag, state)
-        expected = run(ours, -z.imag, tuple(s.resolve_neg() for s in state))
-    assert torch.equal(found[0], expected[0])
-    assert all(map(torch.equal, found[1], expected[1]))
+def test_a_sign_that_is_kept_beside_the_numbers_counts(kind: str, which: str, grad: bool) -> None:
+    """As torch keeps that of what is imaginary in a conjugate, with gaps, or, one number a row, without."""
+    for layout in (lambda t: torch.complex(t, -t).conj().imag, neg_view):
+        ours, _ = KINDS[kind].pair()
+        x, state = torch.randn(TIME, BATCH, INPUT, dtype=torch.float64), initial(ours, BATCH)
+        with torch.set_grad_enabled(grad):
+            expected = run(ours, x, state)
+            if which == "input":
+                found = run(ours, layout(x), state)
+                assert layout(x).is_neg()
+            else:
+                found = run(ours, x, tuple(map(layout, state)))
+        assert torch.equal(found[0], expected[0])
+        assert all(map(torch.equal, found[1], expected[1]))
+        if grad:
+            outputs, (h, *_) = expected
+            for t in (outputs, h):
+                d, weights = torch.randn_like(t), list(ours.parameters())
+                ways = (torch.autograd.grad(t, weights, g, retain_graph=True) for g in (d, neg_view(d)))
+                assert all(map(torch.equal, *ways))
 
 
 @pytest.mark.parametrize("kind", KINDS)
