@@ -39,6 +39,7 @@ struct ElmanLayer {
     const int64_t* symbols;      // [N] in place of x: the places of the ones of one-hot vectors, 0 .. I-1
     void* dx;                    // [N, I]; null if not wanted
     int64_t add_dx, add_dw;      // whether backpropagation adds to dx and to the weights' gradients, or writes them anew
+    int64_t dstate;              // whether the gradient of the initial state is wanted; dh and dc mean nothing behind if not
     int64_t packed;  // whether an earlier call has packed the weights that this one needs
     // The outputs are known, only gates and cells are to be found again: all products at once, then the cell.
     int64_t recompute;

@@ -60,6 +60,7 @@ void backpropagation_through_time(const ElmanLayer& layer, const Way& way) {
             });
             sums[m] = dgates + p.first();
         }
+        if (i == 0 && !layer.dstate) break;
         if (way.meeting) way.meeting->wait(way.ways_that_meet, met);  // for the other units' dz
         add_product(alive, sums.data(), 1, p.columns, u, way.unit, way.last_unit, dh.data(), dh.data(), i % 2);
     }

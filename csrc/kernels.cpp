@@ -65,6 +65,15 @@ void for_ways(const ElmanLayer& layer, const Batch& batch, const Work& work) {
     });
 }
 
+// The threads that a layer's work repays: to call others costs a microsecond, and many where their cores are busy.
+template <class Cell, class T>
+int64_t useful_threads(const ElmanLayer& layer) {
+    constexpr int64_t LITTLE = 1 << 20, PACKING = 2, POINTWISE = 64;  // products; a row's of them that these two are worth
+    const int64_t columns = Packing<Cell, T>(layer.input, layer.hidden).columns * layer.directions;
+    const int64_t depth = layer.hidden + POINTWISE + (layer.symbols ? 0 : layer.input);
+    return (layer.rows + PACKING) * columns * depth < LITTLE ? 1 : layer.threads;
+}
+
 // Asks for pages of 2 MB where new memory is about to be written: to be given it in pages of 4 KB costs more time.
 template <class T>
 void prefer_large_pages(void* begin, int64_t elements) {
@@ -77,7 +86,8 @@ void prefer_large_pages(void* begin, int64_t elements) {
 }
 
 template <class Cell, class T>
-void forward(const ElmanLayer& layer) {
+void forward(ElmanLayer layer) {
+    layer.threads = useful_threads<Cell, T>(layer);
     const Batch batch(layer);
     const Packing<Cell, T> p(layer.input, layer.hidden);
     for (int64_t i = 0; i < layer.directions; i++) {
@@ -96,7 +106,8 @@ void forward(const ElmanLayer& layer) {
 }
 
 template <class Cell, class T>
-void backward(const ElmanLayer& layer) {
+void backward(ElmanLayer layer) {
+    layer.threads = useful_threads<Cell, T>(layer);
     const Batch batch(layer);
     const Packing<Cell, T> p(layer.input, layer.hidden);
     for (int64_t i = 0; i < layer.directions; i++)

@@ -113,7 +113,8 @@ void pack_back(const ElmanLayer& layer) {
         T* out = static_cast<T*>(d.back);
         const auto w = p.rows(d.w_ih, p.input, Cell::W_SECTION, 0);
         const auto u = p.rows(d.w_hh, p.hidden, Cell::U_SECTION, Cell::U_FIRST);
-        const int64_t w_panels = layer.dx ? ceiling(p.input, PANEL<T>) : 0, u_panels = ceiling(p.wide, PANEL<T>);
+        const int64_t w_panels = layer.dx ? ceiling(p.input, PANEL<T>) : 0;
+        const int64_t u_panels = layer.steps > 1 || layer.dstate ? ceiling(p.wide, PANEL<T>) : 0;
         parallel(layer.threads, w_panels + u_panels, [&](int64_t panel) {
             if (panel < w_panels)
                 pack_rows(w.data(), p.input, panel, panel + 1, p.columns, out);

@@ -138,6 +138,7 @@ class Gradients(NamedTuple):
     dgates: int  # address
     doutputs: Tensor | None
     dstate: State
+    wants_dstate: bool  # behind
     dweights: list[int]  # addresses
     dx: Tensor | None
     add_dx: bool  # or it is written anew
@@ -191,10 +192,11 @@ class _Call:
         history: History | None,
         doutputs: Tensor | None,
         dstate: State,
+        wants_dstate: bool,
         dx: Tensor | None,
         dweights: Sequence[Tensor | None],
     ) -> None:
-        """Write the gradients of x and of the weights; `dstate` becomes that of the initial state.
+        """Write the gradients of x and of the weights; `dstate` becomes that of the initial state, if wanted.
 
         Without `history`, every span's is found again.
         """
@@ -210,6 +212,7 @@ class _Call:
             ways * again * sizes.cells,
         )
         addresses = [*map(at, dweights)]
+        wants_dstate |= len(plan.spans) > 1  # between them
         seen: set[range] = set()
         crossed: set[Span] = set()  # by a direction
         for visit, state in reversed([*zip(plan.visits(), before, strict=True)]):
@@ -217,7 +220,9 @@ class _Call:
             found = history or History(
                 gates if sizes.gates else 0, cells if sizes.cells else 0, again, visit.span.n0
             )
-            gradients = Gradients(packed_back, dgates, doutputs, dstate, addresses, dx, add_dx, done)
+            gradients = Gradients(
+                packed_back, dgates, doutputs, dstate, wants_dstate, addresses, dx, add_dx, done
+            )
             layer, directions = self.describe(visit, outputs, state, found, packed, done, gradients)
             if not history:
                 self.kernels.run("forward", layer._replace(recompute=1), directions)
@@ -248,7 +253,10 @@ class _Call:
             t1 - t0, n1 - n0, self.batch, self.input, self.hidden, self.width, self.threads,
             at(self.plan.batch_sizes, t0),
             *((0, x) if one_hot else (x, 0)),
-            *((at(gradients.dx, n0), gradients.add_dx, gradients.add_dw) if gradients else (0, 0, 0)),
+            *(
+                (at(gradients.dx, n0), gradients.add_dx, gradients.add_dw, gradients.wants_dstate)
+                if gradients else (0, 0, 0, 0)
+            ),
             packed=done,
             directions=len(ways),
         )  # fmt: skip
@@ -314,16 +322,18 @@ class _Fused(torch.autograd.Function):
             torch.empty_like(w, memory_format=torch.contiguous_format) if need else None
             for w, need in zip(weights, ctx.needs_input_grad[4 + states :], strict=True)
         ]
+        wants_dstate = any(ctx.needs_input_grad[4 : 4 + states])
         _Call(ctx.kernels, plan, x, weights, before[0][0].shape[1]).backward(
             outputs,
             before,
             None if plan.checkpoint_every else History(at(gates), at(cells), x.shape[0]),
             None if doutputs is None else doutputs.resolve_neg().contiguous(),
             dstate,
+            wants_dstate,
             dx,
             dweights,
         )
-        return None, None, None, dx, *dstate, *dweights
+        return None, None, None, dx, *(dstate if wants_dstate else [None] * states), *dweights
 
 
 def unroll_fused(

@@ -72,6 +72,7 @@ class Layer(NamedTuple):
     dx: int = 0
     add_dx: int = 0
     add_dw: int = 0
+    dstate: int = 0
     packed: int = 0
     recompute: int = 0
     directions: int = 0

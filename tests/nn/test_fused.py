@@ -151,6 +151,28 @@ def test_symbols_equal_dense_one_hot_vectors(name: str) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("every", [None, 1, 2])
+@pytest.mark.parametrize("sizes", [[3], [3, 2], SIZES], ids=str)
+@each_fast_cell
+def test_whether_the_initial_state_wants_a_gradient_changes_no_other(
+    name: str, sizes: list[int], every: int | None
+) -> None:
+    def gradients(wanted: bool) -> dict[str, Tensor | None]:
+        case = Case(name)
+        for s in case.state:
+            s.requires_grad_(wanted)
+        x, rows = case.x, sum(sizes)
+        outputs, final = unroll(case.cell, case.weights, x[:rows], case.state, sizes, checkpoint_every=every)
+        ((outputs * case.doutputs[:rows]).sum() + sum(s.square().sum() for s in final)).backward()
+        return {leaf: t.grad for leaf, t in case.leaves().items()}
+
+    with_it, without = gradients(True), gradients(False)
+    assert all(without[state] is None and with_it.pop(state) is not None for state in CELLS[name].states)
+    for leaf, found in with_it.items():
+        assert found is not None
+        assert torch.equal(found, without[leaf])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "frozen",
     [

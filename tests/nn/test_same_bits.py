@@ -33,7 +33,8 @@ each_type = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids
 # Few and many units a vector and a panel, more sequences than a tile has rows, more steps than a span.
 SHAPES = [(5, 3, 2, 3), (9, 8, 5, 16), (70, 13, 17, 33), (1, 1, 1, 1)]  # T, B, I, H
 # Where threads share the sequences (`for_ways` of csrc/kernels.cpp): few sequences, many weights.
-SHARED = [(5, 1, 16, 256), (4, 4, 8, 512), (6, 2, 40, 304)]
+# These and the third above are work enough for more than one thread (`useful_threads`).
+SHARED = [(12, 1, 16, 256), (4, 4, 8, 512), (6, 2, 40, 304)]
 
 
 @pytest.fixture(autouse=True)
