@@ -12,6 +12,7 @@ PyCFunction as_method(Function function) {
 
 PyMethodDef methods[] = {{"step", as_method(elman::step), METH_FASTCALL, nullptr},
                          {"call", as_method(elman::call), METH_FASTCALL, nullptr},
+                         {"back", as_method(elman::back), METH_FASTCALL, nullptr},
                          {nullptr, nullptr, 0, nullptr}};
 PyModuleDef module = {PyModuleDef_HEAD_INIT, "_ready", nullptr, -1, methods, nullptr, nullptr, nullptr, nullptr};
 

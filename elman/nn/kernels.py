@@ -115,7 +115,9 @@ class Kernels:
 
         self._sizes = function("sizes", c_int64, c_int64, POINTER(Sizes))
         self._loops = {loop: function(loop, c_char_p) for loop in ("pack", "forward", "backward")}
-        self.address = ctypes.cast(self._loops["forward"], c_void_p).value or 0
+        self.addresses = [
+            ctypes.cast(self._loops[loop], c_void_p).value or 0 for loop in ("forward", "backward")
+        ]
         # Takes a `Room` and a number, as they are: what is declared to ctypes is converted, and takes longer.
         self.step = function("step")
 
@@ -247,14 +249,16 @@ def reason(cell: Cell, dtype: torch.dtype) -> str:
 
 
 try:  # quick ways into `Stream.step` and `Recurrent.forward`, which are built where Python's headers are
+    from elman.nn._ready import back as _back  # pyright: ignore[reportMissingImports]
     from elman.nn._ready import call as _call  # pyright: ignore[reportMissingImports]
     from elman.nn._ready import step as _step  # pyright: ignore[reportMissingImports]
 except ImportError as error:
-    _step, _call, _why = None, None, str(error)
+    _step, _call, _back, _why = None, None, None, str(error)
 else:
     _why = ""
 ready_step: Any = _step
 ready_call: Any = _call
+ready_back: Any = _back
 
 _said: set[str] = set()
 

@@ -166,7 +166,8 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: for shapes, types or lengths that do not fit.
         """
-        if not is_grad_enabled() and lengths is None and not (self.dropout and self.training):
+        whole = self.checkpoint_every is self.detach_every is None or not is_grad_enabled()
+        if whole and lengths is None and not (self.dropout and self.training):
             self._quick = self._quick or quick_call(self)
             if done := self._quick(input, hx):
                 return done
