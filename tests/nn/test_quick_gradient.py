@@ -238,8 +238,7 @@ def test_what_is_written_to_before_the_way_back(kind: str) -> None:
     for which in range(3):
         y, final = layer(x, given)
         with torch.no_grad():
-            changed: list[Tensor] = [x, layer.weight_hh_l0, y]
-            changed[which].mul_(2)
+            [x, next(layer.parameters()), y][which].mul_(2)
         with pytest.raises(RuntimeError, match="modified by an inplace operation"):
             all_of_it(y, listed(final)).backward()
 
