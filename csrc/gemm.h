@@ -169,24 +169,35 @@ void add_product(int64_t rows, const T* const* a, int64_t step, int64_t k, const
     }
 }
 
+// Some vectors of columns of a B that is not packed, from column j on.
+template <class T, int ROWS, int VECTORS>
+ELMAN_INLINE void unpacked_tile(const T* const* a, int64_t k, const T* const* columns, int64_t j, T* const* c) {
+    Vector<T> sum[ROWS][VECTORS];
+    for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < VECTORS; v++) sum[r][v] = load(c[r] + j + v * LANES<T>);
+    for (int64_t i = 0; i < k; i += LANES<T>) {
+        const int64_t left = std::min<int64_t>(LANES<T>, k - i);
+        for (int v = 0; v < VECTORS; v++) {
+            const T* const* from = columns + j + v * LANES<T>;
+            Vector<T> block[LANES<T>];
+            for (int64_t n = 0; n < LANES<T>; n++) block[n] = from[n] ? load(from[n] + i, left) : Vector<T>{};
+            transpose<T>(block);
+            for (int64_t n = 0; n < left; n++)
+                for (int r = 0; r < ROWS; r++) sum[r][v] = multiply_add(all<T>(a[r][i + n]), block[n], sum[r][v]);
+        }
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < VECTORS; v++) store(c[r] + j + v * LANES<T>, sum[r][v]);
+}
+
 // The same product for a few rows, and a B that is not packed: its columns as they stand, [columns] pointers to K
 // elements, or null for zeros. Whole vectors of columns, from `first` to `last`; C begins with C0.
 template <class T, int ROWS>
 void add_unpacked(const T* const* a, int64_t k, const T* const* columns, int64_t first, int64_t last, T* const* c) {
-    for (int64_t j = first; j < last; j += LANES<T>) {
-        Vector<T> sum[ROWS];
-        for (int r = 0; r < ROWS; r++) sum[r] = load(c[r] + j);
-        for (int64_t i = 0; i < k; i += LANES<T>) {
-            const int64_t left = std::min<int64_t>(LANES<T>, k - i);
-            Vector<T> block[LANES<T>];
-            for (int64_t n = 0; n < LANES<T>; n++)
-                block[n] = columns[j + n] ? load(columns[j + n] + i, left) : Vector<T>{};
-            transpose<T>(block);
-            for (int64_t n = 0; n < left; n++)
-                for (int r = 0; r < ROWS; r++) sum[r] = multiply_add(all<T>(a[r][i + n]), block[n], sum[r]);
-        }
-        for (int r = 0; r < ROWS; r++) store(c[r] + j, sum[r]);
-    }
+    constexpr int VECTORS = 2;  // of independent sums: one alone waits for itself most of the time
+    int64_t j = first;
+    for (; j + VECTORS * LANES<T> <= last; j += VECTORS * LANES<T>) unpacked_tile<T, ROWS, VECTORS>(a, k, columns, j, c);
+    for (; j < last; j += LANES<T>) unpacked_tile<T, ROWS, 1>(a, k, columns, j, c);
 }
 
 }  // namespace elman

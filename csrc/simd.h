@@ -115,30 +115,43 @@ ELMAN_INLINE Vector<T> all(T value) {
     return value - Vector<T>{};  // which the compiler makes one broadcast; -0 and not a number stay
 }
 
-// The elements of a and b in turn, from element `first` of both on.
-template <class T, int first, int... I>
+// Units of `unit` elements of a and b in turn, in each span of `span` elements: a half of a's in it, from its `first`
+// element on, and the same half of b's.
+template <class T, int unit, int span, int first, int... I>
 ELMAN_INLINE Vector<T> zip(Vector<T> a, Vector<T> b, std::integer_sequence<int, I...>) {
 #if defined(__clang__)
-    return __builtin_shufflevector(a, b, (first + I / 2 + I % 2 * LANES<T>)...);
+    return __builtin_shufflevector(
+        a, b, (I / span * span + first + I % span / (2 * unit) * unit + I % unit + I / unit % 2 * LANES<T>)...);
 #else
-    return __builtin_shuffle(a, b, Bits<T>{(first + I / 2 + I % 2 * LANES<T>)...});
+    return __builtin_shuffle(
+        a, b, Bits<T>{(I / span * span + first + I % span / (2 * unit) * unit + I % unit + I / unit % 2 * LANES<T>)...});
 #endif
 }
 
-// Rows become columns. The number of an element has the bits of its row, then those of its column; to zip each row with
-// the one half of all rows further on turns these bits by one place.
+// Of span / unit rows that are `apart`, the units in each span of elements change places with the rows. The number of a
+// unit has the bits of its row, then those of its column; to zip each row with the one half of all rows further on turns
+// these bits by one place.
+template <class T, int unit, int span>
+ELMAN_INLINE void exchange_units(Vector<T>* rows, int apart) {
+    constexpr int SIZE = span / unit, HALF = SIZE / 2;
+    constexpr auto lanes = std::make_integer_sequence<int, LANES<T>>();
+    for (int turns = 1; turns < SIZE; turns *= 2) {
+        Vector<T> turned[SIZE];
+        for (int i = 0; i < HALF; i++) {
+            const Vector<T> a = rows[i * apart], b = rows[(i + HALF) * apart];
+            turned[2 * i] = zip<T, unit, span, 0>(a, b, lanes);
+            turned[2 * i + 1] = zip<T, unit, span, span / 2>(a, b, lanes);
+        }
+        for (int i = 0; i < SIZE; i++) rows[i * apart] = turned[i];
+    }
+}
+
+// Rows become columns: first within squares of 16 bytes a side, whose elements machines zip fastest, then the squares.
 template <class T>
 ELMAN_INLINE void transpose(Vector<T> (&rows)[LANES<T>]) {
-    constexpr int HALF = LANES<T> / 2;
-    constexpr auto lanes = std::make_integer_sequence<int, LANES<T>>();
-    for (int turns = 1; turns < LANES<T>; turns *= 2) {
-        Vector<T> turned[LANES<T>];
-        for (int i = 0; i < HALF; i++) {
-            turned[2 * i] = zip<T, 0>(rows[i], rows[i + HALF], lanes);
-            turned[2 * i + 1] = zip<T, HALF>(rows[i], rows[i + HALF], lanes);
-        }
-        for (int i = 0; i < LANES<T>; i++) rows[i] = turned[i];
-    }
+    constexpr int SQUARE = 16 / sizeof(T);
+    for (int i = 0; i < LANES<T>; i += SQUARE) exchange_units<T, 1, SQUARE>(rows + i, 1);
+    for (int i = 0; i < SQUARE; i++) exchange_units<T, SQUARE, LANES<T>>(rows + i, SQUARE);
 }
 
 // a * b + c, rounded once where the machine can.
