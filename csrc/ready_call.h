@@ -119,9 +119,6 @@ struct Call {
         char* from;
         if (!at_rows(arguments[2], known.input, from) || !at_weights(arguments[1], weights)) return false;
         layer.x = from;
-        // A bias may be missing, but not here: then there is none at all, and `known.weights` is 2.
-        for (const char* weight : weights)
-            if (!weight) return false;
         return at_states(arguments[4], initial);
     }
 
@@ -170,7 +167,7 @@ inline int run(int64_t kernel, const ElmanLayer& layer) {
 }
 
 // call(known, weights, x, batch_sizes, state, outputs, finals, history, threads) -> a kernel's status, or None.
-// weights: a tuple, in torch's order. x: [T, B, I] with batch_sizes None, or [N, I] with [T]. state: a tuple of
+// weights: a tuple, in torch's order, none missing. x: [T, B, I] with batch_sizes None, or [N, I] with [T]. state: a tuple of
 // [L*D, B, H] each, or None for zeros. outputs, finals: room for what comes out. history: room for what the way back of a
 // single layer reads, or None.
 inline PyObject* call(PyObject*, PyObject* const* arguments, Py_ssize_t count) {

@@ -58,6 +58,11 @@ def leaves_of(layer: Recurrent, time: int, batch: int, with_state: bool = True) 
     return x, as_given(state) if with_state else None
 
 
+def negative(t: Tensor) -> Tensor:
+    """The same numbers, whose sign torch keeps beside them."""
+    return torch._neg_view(-t)  # pyright: ignore[reportPrivateImportUsage]
+
+
 def as_given(state: Sequence[Tensor]) -> Any:
     return tuple(state) if len(state) > 1 else state[0]
 
@@ -205,11 +210,10 @@ def test_a_gradient_may_come_with_a_sign_or_with_gaps(kind: str, trained: list[i
     x, state = leaves_of(layer, 4, 2)
     dy = torch.randn(4, 2, HIDDEN)
     strange: list[tuple[Tensor, Tensor]] = [
-        (torch.complex(dy, -dy).conj().imag, dy),  # torch keeps its sign beside it
+        (negative(dy), dy),
         (dy.transpose(0, 1).contiguous().transpose(0, 1), dy),
         (dy[:1, :1, :1].expand(4, 2, HIDDEN), dy[:1, :1, :1].repeat(4, 2, HIDDEN)),
     ]
-    assert strange[0][0].is_neg()
     for given, plain in strange:
         found, expected = (
             torch.autograd.grad(layer(x, state)[0], [x, *layer.parameters()], gradient)
@@ -217,9 +221,7 @@ def test_a_gradient_may_come_with_a_sign_or_with_gaps(kind: str, trained: list[i
         )
         assert all(map(torch.equal, found, expected))
     assert len(trained) == 2 * len(strange)
-    negative = torch.complex(x.detach(), -x.detach()).conj().imag
-    assert negative.is_neg()
-    found, expected = layer(negative, state)[0], slow(layer)(x.detach(), state)[0]
+    found, expected = layer(negative(x.detach()), state)[0], slow(layer)(x.detach(), state)[0]
     assert torch.equal(found, expected)
 
 
