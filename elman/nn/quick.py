@@ -30,6 +30,11 @@ def names_of(layers: Any) -> list[str]:
     return [name + suffix for suffix in suffixes for name in NAMES[: WEIGHTS if layers.bias else 2]]
 
 
+def watched() -> bool:
+    """Whether torch's tracer or compiler looks on: neither sees what C does."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+
+
 def quick_call(layers: Any) -> Callable[[Any, Any], tuple[Any, Any] | None]:
     """Return what answers an input and a state as these layers' `forward` does, or with None: ask that.
 
@@ -152,8 +157,6 @@ class _QuickCall:
             x: a batch, packed or [T, B, I] ([B, T, I] with `batch_first`).
             state: [L*D, B, H], for LSTM the pair; zeros if None.
         """
-        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
-            return None
         batch_sizes = order = back = None
         if type(x) is PackedSequence:
             data, batch_sizes, order, back = x

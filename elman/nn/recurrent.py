@@ -23,7 +23,7 @@ from elman.nn.cells import Cell, State
 from elman.nn.fused import WEIGHTS, check_every
 from elman.nn.kernels import find, say_once
 from elman.nn.padding import Packing, checked_lengths
-from elman.nn.quick import names_of, quick_call
+from elman.nn.quick import names_of, quick_call, watched
 from elman.nn.streaming import Stream
 from elman.nn.unroll import Weights, check_fit, unroll
 
@@ -167,7 +167,7 @@ class Recurrent(nn.Module):
             ValueError: for shapes, types or lengths that do not fit.
         """
         whole = self.checkpoint_every is self.detach_every is None or not is_grad_enabled()
-        if whole and lengths is None and not (self.dropout and self.training):
+        if whole and lengths is None and not (self.dropout and self.training) and not watched():
             self._quick = self._quick or quick_call(self)
             if done := self._quick(input, hx):
                 return done

@@ -306,6 +306,25 @@ def test_spans_and_dropout_go_by_forward(kind: str, trained: list[int]) -> None:
     assert trained
 
 
+@pytest.mark.filterwarnings("ignore")  # of the compiler's
+def test_torchs_compiler_goes_by_forward(trained: list[int]) -> None:
+    layer = nn.LSTM(INPUT, HIDDEN, num_layers=2)
+    x, state = leaves_of(layer, 4, 2)
+    expected = gradients(layer, x, state)
+    assert trained
+    trained.clear()
+    layer._quick = None  # to be made again would lead the compiler through what it cannot follow
+    compiled: Any = torch.compile(layer, backend="eager")
+    for _ in range(2):
+        y, final = compiled(x, state)
+        loss = all_of_it(y, listed(final))
+        leaves = [x, *listed(state), *layer.parameters()]
+        assert_same([loss, *torch.autograd.grad(loss, leaves)], expected)
+        with torch.no_grad():
+            assert torch.equal(compiled(x, state)[0], y)
+    assert not trained
+
+
 def test_many_threads_of_pythons_and_large_room() -> None:
     torch.manual_seed(0)
     layers = [nn.LSTM(1024, 1024), nn.LSTM(INPUT, HIDDEN, num_layers=3), nn.GRU(40, 64, bidirectional=True)]
