@@ -67,7 +67,7 @@ class _Known:
 
     def call(
         self,
-        weights: tuple[Tensor | None, ...],
+        weights: tuple[Tensor, ...],
         x: Tensor,
         batch_sizes: Tensor | None,
         state: State,

@@ -7,7 +7,9 @@ from itertools import product
 from typing import Any
 
 import pytest
+import test_quick
 import torch
+from test_quick import HIDDEN, INPUT, KINDS, each_kind
 from torch import Tensor
 from torch.autograd import gradcheck
 from torch.autograd.graph import saved_tensors_hooks
@@ -15,23 +17,11 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 from torch.utils.checkpoint import checkpoint
 
 from elman import nn
-from elman.nn import cells, quick
+from elman.nn import quick
 from elman.nn.fused import UNPACKED
-from elman.nn.kernels import find, ready_call
 from elman.nn.layers import Recurrent
 
-pytestmark = [
-    pytest.mark.skipif(ready_call is None, reason="built without Python's headers"),
-    pytest.mark.skipif(find(cells.LSTM(), torch.float32) is None, reason="there are no kernels here"),
-]
-KINDS: dict[str, Callable[..., Recurrent]] = {
-    "rnn": nn.RNN,
-    "rnn relu": lambda *sizes, **options: nn.RNN(*sizes, nonlinearity="relu", **options),
-    "gru": nn.GRU,
-    "lstm": nn.LSTM,
-}
-INPUT, HIDDEN = 5, 17
-each_kind = pytest.mark.parametrize("kind", KINDS)
+pytestmark = test_quick.pytestmark
 Loss = Callable[[Tensor, list[Tensor]], Tensor]
 
 
