@@ -27,6 +27,7 @@ DTYPES = {torch.float32: 1e-5, torch.float64: 1e-12}
 pytestmark = [
     pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN"),  # torch's
     pytest.mark.filterwarnings("ignore:recurrent layers run as plain torch operations"),
+    pytest.mark.filterwarnings("ignore:with projected outputs, recurrent layers run in torch's own kernels"),
 ]
 each_kind = pytest.mark.parametrize("kind", COUNTS)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
