@@ -9,18 +9,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
-from elman import __version__
-from elman.tasks import TASKS
+from elman import __version__, commands
+from elman.tasks import TASKS, UnknownTaskError, declared
 from elman.tasks.sampling import Sampling
-
-if TYPE_CHECKING:
-    from elman.tasks.task import Task
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
 NO_MEMORY = "can't allocate memory"  # what torch's own RuntimeError has in it
@@ -36,6 +32,8 @@ def main() -> NoReturn:
         click.echo(error.ctx.get_help())
         sys.exit(USAGE)
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):
+            error = commands.unknown_option(error)
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -72,6 +70,7 @@ def _exit_code(error: Exception) -> int:
     """Tell the user's mistakes from ours; a module that was never loaded cannot have raised."""
     kinds = {
         ("elman.training", "UsageError"): USAGE,
+        ("elman.tasks", "UnknownTaskError"): USAGE,
         ("elman.tasks.task", "CannotError"): USAGE,
         ("elman.data.extras", "MissingError"): USAGE,
         ("elman.data.source", "DataError"): DATA,
@@ -98,7 +97,7 @@ def _reader_may_go() -> Iterator[None]:
         raise
 
 
-class _Commands(click.Group):
+class _Commands(commands.Commands):
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _reader_may_go():
             return super().make_context(*args, **extra)
@@ -114,14 +113,19 @@ def cli() -> None:
     """Recurrent sequence models: raw file in; trained, judged, explained model out."""
 
 
-class _Tasks(click.Group):
+class _Tasks(commands.Commands):
     """One command a task, made from its settings when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(TASKS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return _train_command(cmd_name)
+        return _train_command(cmd_name) if cmd_name in TASKS else None
+
+    def unknown(self, name: str, known: list[str]) -> str:
+        if Path(name).exists():
+            return f"the task comes before the file: elman train TASK {name}"
+        return str(UnknownTaskError(name))
 
 
 _COMMON = [
@@ -143,18 +147,9 @@ def train() -> None:
     """Train a task on files, or without files on its sample data."""
 
 
-def _find(name: str) -> "type[Task]":
-    from elman.tasks import UnknownTaskError, find
-
-    try:
-        return find(name)
-    except UnknownTaskError as error:
-        raise click.UsageError(str(error)) from None
-
-
 def _train_command(name: str) -> click.Command:
-    kind = _find(name)
-    options = _options(kind.settings_type)
+    kind = declared(name)
+    options = commands.options(kind.settings_type)
 
     def run(train: str | None, folds: str | None, as_json: bool, **chosen: Any) -> None:
         if folds is not None:
@@ -170,25 +165,6 @@ def _train_command(name: str) -> click.Command:
     return click.Command(
         name, params=[*_COMMON, *options], callback=run, help=f"Train {kind.summary}: {kind.files}."
     )
-
-
-def _options(settings: type) -> list[click.Parameter]:
-    """Make an option of each field of a settings class (see `elman.tasks.task.option`)."""
-    options: list[click.Parameter] = []
-    for setting in fields(settings):
-        default, known = setting.default, setting.metadata
-        options.append(
-            click.Option(
-                ["--" + setting.name.replace("_", "-")],
-                is_flag=default is False,
-                type=known["kind"] or (str if default is None else type(default)),
-                metavar="|".join(known["choices"]) or None,
-                default=default,
-                show_default=default is not None and default is not False,
-                help=known["help"],
-            )
-        )
-    return options
 
 
 def _cross_validate(
@@ -299,7 +275,7 @@ cli.add_command(
             click.Option(["--prime"], help="how each begins"),
             click.Option(["--out"], type=click.Path(), help="file to write instead of printing"),
             click.Option(["--json", "as_json"], is_flag=True, help="print one JSON object"),
-            *_options(Sampling),
+            *commands.options(Sampling),
         ],
         help="Let a run speak.",
     )
@@ -326,13 +302,17 @@ def sample(task: str, folder: Path) -> None:
     """Write a task's sample data into a folder, new or empty."""
     if folder.is_dir() and any(folder.iterdir()):
         raise click.UsageError(f"{folder} is not empty; name another folder")
-    for path in _find(task).sample(folder):
+    from elman.tasks import find
+
+    for path in find(task).sample(folder):
         click.echo(path)
 
 
 @cli.command()
 @click.option(
-    "--only", type=click.Choice(["sequences", "short", "ragged", "step"]), help="measure one section alone"
+    "--only",
+    type=click.Choice(["sequences", "short", "ragged", "step"], case_sensitive=False),
+    help="measure one section alone",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="of everyone [one, and then as torch chooses]")
 @click.option(
@@ -374,12 +354,13 @@ def tasks() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from elman.tasks import find
-
     table = Table("task", "shape", "input files", "metric", box=None, pad_edge=False, header_style="bold")
-    for kind in map(find, TASKS):
+    for kind in map(declared, TASKS):
         table.add_row(kind.name, kind.shape, kind.files, kind.metric_name)
     Console(highlight=False).print(table)
+
+
+cli.add_command(commands.help_command)
 
 
 def _print_json(facts: dict[str, Any]) -> None:

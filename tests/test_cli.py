@@ -25,7 +25,7 @@ from elman.tasks.ner import NER
 
 Files = dict[str, Path]
 Settings = dict[str, Any]
-COMMANDS = ("bench", "doctor", "draw", "evaluate", "generate", "predict", "sample", "tasks", "train")
+COMMANDS = ("bench", "doctor", "draw", "evaluate", "generate", "help", "predict", "sample", "tasks", "train")
 
 
 class Told(NamedTuple):
@@ -427,7 +427,7 @@ def test_too_little_memory_is_no_bug(shortage: str) -> None:
 
 
 def test_a_bug_of_ours_shows_where_it_is() -> None:
-    code = "import elman.tasks as t\nt.find = lambda name: 1 / 0\nfrom elman.cli import main\nmain()"
+    code = "import elman.tasks as t\nt.declared = lambda name: 1 / 0\nfrom elman.cli import main\nmain()"
     failed = process(code, "tasks")
     out, err = failed.communicate()
     assert (failed.returncode, out) == (1, "")

@@ -13,12 +13,13 @@ import pytest
 
 import elman
 from elman.nn.cells import CELLS
-from elman.tasks import TASKS
+from elman.nn.layers import LAYERS
+from elman.tasks import TASKS, settings
 
 PACKAGE = Path(elman.__file__).parent
 # Each floor's modules, a name standing for all that is below it too. The longest name that fits decides.
 FLOORS = {
-    6: ("elman", "elman.cli"),
+    6: ("elman", "elman.cli", "elman.commands"),
     5: (
         "elman.ask",
         "elman.bench",
@@ -241,9 +242,11 @@ def test_files_are_short_well_named_and_run_no_code_from_data() -> None:
 
 def test_every_cell_and_every_task_is_in_its_list() -> None:
     assert missing(PACKAGE / "nn" / "cells", {"__init__", "cell"}, set(CELLS)) == set()
-    shared = {"__init__", "task", "sampling", "words", "labels", "pretrained"}
+    shared = {"__init__", "task", "sampling", "words", "labels", "pretrained", "settings"}
     shared |= {"bases", "hearing", "playing", "spelling", "spoken_words", "texts"}  # parts of one task each
     assert missing(PACKAGE / "tasks", shared, set(TASKS)) == set()
+    assert missing(PACKAGE / "tasks" / "declarations", {"__init__", "words"}, set(TASKS)) == set()
+    assert tuple(LAYERS) == settings.CELLS
 
 
 def test_the_checks_saw_the_whole_house() -> None:

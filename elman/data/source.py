@@ -68,9 +68,20 @@ def counted(number: int, noun: str) -> str:
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:
-    """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {quote(near[0])}?" if near else None
+    """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None.
+
+    Case and leading hyphens count for nothing, and an underscore is a hyphen. Where none is spelt much alike,
+    the shortest that begins with the word is taken.
+    """
+    plain = {_plain(name): name for name in reversed(known)}
+    near = difflib.get_close_matches(_plain(word), plain, n=1)
+    if not near and _plain(word):
+        near = sorted((name for name in plain if name.startswith(_plain(word))), key=len)
+    return f"did you mean {quote(plain[near[0]])}?" if near else None
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-").lstrip("-")
 
 
 def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:

@@ -38,30 +38,15 @@ from elman.nn.shapes import OneToOne
 from elman.samples import dna as samples
 from elman.tasks import labels
 from elman.tasks.bases import Reader
+from elman.tasks.declarations.dna import DECLARATION, DNASettings
 from elman.tasks.pretrained import Pretrained
-from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.task import Reading, Task
 
 APART = 3  # bases from a frame to the next, where the whole sequence has the label
 WINDOW_HIDDEN = 100  # of the standard network
 LONGEST_KMER = 6
 REACH = 500  # places from either end that the baseline of positions sees
 WIDTH = 60  # letters of a line of FASTA
-
-
-@dataclass(frozen=True)
-class DNASettings(Settings):
-    """Settings of the dna task."""
-
-    sequence: str = option("sequence", "column of the sequences in a table")
-    label: str = option("label", "column of the labels in a table")
-    reverse_complement: bool = option(False, "train and answer on both strands")
-    init: str | None = option(None, "run of a language model of bases, characters, to start from")
-    hidden: int = option(200, "size of the hidden state, in each direction")
-    epochs: int = option(20, "passes over the training data, at most")
-
-    def files(self) -> dict[str, Path]:
-        """Return the language model, if any."""
-        return Pretrained.files(self.init)
 
 
 class View(NamedTuple):
@@ -96,13 +81,8 @@ class Batch:
 class DNA(Task):
     """The labels of one training file, and whether they are those of sequences or of bases."""
 
-    name = "dna"
-    summary = "classification of DNA and RNA, by sequence or by base"
-    shape = "many-to-one; many-to-many, T_x = T_y, where each base has a label"
-    files = "FASTA with label= in the header; CSV, TSV or JSONL with sequence, label"
-    metric_name = "accuracy"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "bases"
-    settings_type = DNASettings
 
     def __init__(
         self,

@@ -37,38 +37,11 @@ from elman.nn import ctc
 from elman.nn.bands import Bands
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, ManyToOne
-from elman.tasks.task import CannotError, Reading, Settings, Task, option
+from elman.tasks.declarations.speech import DECLARATION, SpeechSettings
+from elman.tasks.task import CannotError, Reading, Task
 
 # Shares of the recordings that training hears as they are. Of those with texts it hears all so at first.
 PLAIN_WORDS, PLAIN_TEXTS_AT_LAST = 0.5, 0.25
-
-
-@dataclass(frozen=True)
-class SpeechSettings(Settings):
-    """Settings of the speech task."""
-
-    text: str = option("text", "column of the manifest that holds what is said")
-    label: str | None = option(None, "column whose values are words to be told apart, instead of a text")
-    stack: int = option(3, f"frames of {HOP_MS} ms that make one step")
-    one_way: bool = option(False, "read from left to right only, so that the run can stream")
-    beam: int = option(8, "texts that the search keeps; 1 takes the most probable path")
-    lm: str | None = option(None, "run of language with --unit character, to help the search")
-    layers: int = option(2, "recurrent layers")
-    dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(150, "passes over the training data, at most")
-    # As many: the last epochs, which learn slowly and vary most, may be the best after dozens that are not.
-    patience: int = option(150, "epochs without a better dev score before training stops")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.stack < 1 or self.beam < 1:
-            raise ValueError(f"stack and beam must be at least 1, got {self.stack} and {self.beam}")
-        if self.lm and (self.label or self.beam == 1):
-            raise ValueError("lm helps the search for a text: it needs a beam of more than 1, and no label")
-
-    def files(self) -> dict[str, Path]:
-        """Return the weights of the language model, if any."""
-        return {"lm": Path(self.lm) / "model.safetensors"} if self.lm else {}
 
 
 @dataclass(frozen=True)
@@ -174,12 +147,8 @@ class Hearing(Task):
         sound: whether the frames are those of sound, not features as a file had them.
     """
 
-    name = "speech"
-    summary = "speech recognition: a text, or with --label a word"
-    shape = "many-to-many, T_x > T_y (CTC); many-to-one with --label"
-    files = "TSV manifest with path and text; WAV, FLAC, or .npy features [T, F]"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "steps"
-    settings_type = SpeechSettings
     settings: SpeechSettings
     longest_s = float("inf")  # of a recording that is read whole
 

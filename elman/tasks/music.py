@@ -20,12 +20,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
-from elman.data.midi import SUFFIXES, TICKS, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
+from elman.data.midi import SUFFIXES, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
 from elman.data.source import DataError, counted
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
+from elman.tasks.declarations.music import DECLARATION, MusicSettings
 from elman.tasks.playing import EventByEvent, KeysByStep, Playing
-from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Settings, Task, option
+from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Task
 
 SPAN = 200  # steps that a gradient goes back over
 MOVED = 0.7  # share of the pieces of an epoch that are moved
@@ -33,31 +34,6 @@ SCORED_STEPS = 20_000  # of the dev pieces, on which training is judged each epo
 LONGEST = {"event": 512, "step": 64}  # quarter notes that are generated at most, where nothing else is asked
 MOST_LABELS = 100  # under a picture
 NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-
-@dataclass(frozen=True)
-class MusicSettings(Settings):
-    """Settings of the music task."""
-
-    grid: int = option(12, "steps of a quarter note on which the notes of MIDI files are put")
-    transpose: int = option(5, "semitones, up or down, by which a piece is moved in training, at most")
-    size: int = option(200, "size of the embedding")
-    epoch_steps: int = option(60_000, "steps of an epoch, at most; of more pieces each epoch takes a part")
-    hidden: int = option(250, "size of the hidden state")
-    dropout: float = option(0.4, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(100, "passes over the training data, at most")
-    patience: int = option(15, "epochs without a better dev score before training stops")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.grid < 1 or TICKS % self.grid:
-            raise ValueError(f"grid must divide {TICKS}, such as 4, 12 or 24, got {self.grid}")
-        if not 0 <= self.transpose <= 12:
-            raise ValueError(f"transpose must be from 0 to 12, got {self.transpose}")
-        if self.size < 1 or self.epoch_steps < 1:
-            raise ValueError(
-                f"size and epoch_steps must be at least 1, got {self.size} and {self.epoch_steps}"
-            )
 
 
 @dataclass(frozen=True)
@@ -93,14 +69,9 @@ class Batch:
 class Music(Task):
     """The way of writing of one training file."""
 
-    name = "music"
-    summary = "models of music, to generate tunes"
-    shape = "one-to-many"
-    files = "MIDI files or folders of them; JSON lists of steps of pitches"
-    metric_name = "nll"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     better = "lower"
     unit = "steps"
-    settings_type = MusicSettings
     settings: MusicSettings
 
     def __init__(self, settings: MusicSettings, playing: Playing) -> None:

@@ -25,14 +25,11 @@ from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, entity_scores
 from elman.nn.crf import CRF
 from elman.samples import ner as samples
+from elman.tasks.declarations.ner import DECLARATION, NERSettings
 from elman.tasks.task import Reading, Settings
-from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask
+from elman.tasks.words import Batch, WordTagger, WordTask
 
 EAGERNESS = [i / 4 for i in range(9)]  # those that are tried
-
-
-class NERSettings(WordSettings):
-    """Settings of the ner task."""
 
 
 class Entity(NamedTuple):
@@ -74,13 +71,8 @@ class Tagger(WordTagger):
 class NER(WordTask):
     """The dictionary of words, the characters and the tags of one training file."""
 
-    name = "ner"
-    summary = "named-entity recognition"
-    shape = "many-to-many, T_x = T_y"
-    files = "CoNLL columns: token first, tag last; IOB1, IOB2 or IOBES"
-    metric_name = "entity_f1"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     labels_fact = "types"
-    settings_type = NERSettings
 
     @classmethod
     def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:

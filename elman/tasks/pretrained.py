@@ -22,8 +22,8 @@ from elman.data.source import DataError, counted
 from elman.data.units import END, Unit, Units
 from elman.nn.layers import LAYERS
 from elman.storage import DamagedError, read_json, read_tensors
+from elman.tasks.settings import language_model_files
 
-FILES = ("run.json", "model.safetensors")
 SIZES = ("cell", "size", "hidden", "layers")
 
 
@@ -93,7 +93,7 @@ class Pretrained:
 
         Raises DataError where there is none, DamagedError.
         """
-        run, model = files = [Path(folder) / name for name in FILES]
+        run, model = files = language_model_files(folder).values()
         expected, remedy = "the run of a language model", "train one: elman train language --out RUN"
         for file in files:
             if not file.is_file():
@@ -114,11 +114,6 @@ class Pretrained:
             return cls(sizes, Units.from_facts(facts["learned"]["units"]), weights)
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError(run, f"no language model of this version of elman ({error})") from None
-
-    @staticmethod
-    def files(folder: str | None) -> dict[str, Path]:
-        """Return the files that a run depends on which starts from the language model in `folder`, if any."""
-        return {f"init {name}": Path(folder) / name for name in FILES} if folder else {}
 
     def units_for(self, texts: Iterable[str], largest: int) -> Units:
         """Return its units and behind them those that are new in these texts; there are no new subwords."""

@@ -1,20 +1,8 @@
-"""How an option is declared, and how a model that speaks is sampled; nothing heavy, for `elman --help`."""
+"""How a model that generates is sampled."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-
-def option(default: Any, meaning: str, choices: Sequence[str] = (), kind: type | None = None) -> Any:
-    """Declare a setting.
-
-    Args:
-        default: its default; a setting whose default is False is a flag.
-        meaning: the line that `--help` shows.
-        choices: what it must be one of, where that is so.
-        kind: its type, where the default is None and it is not a text.
-    """
-    return field(default=default, metadata={"help": meaning, "choices": tuple(choices), "kind": kind})
+from elman.tasks.settings import option
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from elman.data.batch import pack
 from elman.data.source import DataError, counted
 from elman.data.tables import is_table, read_table
-from elman.data.units import UNITS, Units
+from elman.data.units import Units
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import NGramRegression, train_classifier
 from elman.learning.metrics import confusion
@@ -27,32 +27,16 @@ from elman.nn.evidence import SPELLINGS, WORDS, Evidence, Pattern
 from elman.nn.shapes import OneToOne
 from elman.samples import sentiment as samples
 from elman.tasks import labels
+from elman.tasks.declarations.sentiment import DECLARATION, SentimentSettings
 from elman.tasks.labels import Verdict
 from elman.tasks.pretrained import Pretrained
-from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.task import Reading, Task
 from elman.tasks.texts import Batch, Classifier
 
 SIZE = 100  # of a unit's embedding
 LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a word
 LARGEST, SUBWORDS = 50_000, 8_000  # sizes of the dictionary
 WINDOW, WINDOW_HIDDEN = 25, 20  # of the standard network, which sees so many units from the beginning
-
-
-@dataclass(frozen=True)
-class SentimentSettings(Settings):
-    """Settings of the sentiment task."""
-
-    text: str = option("text", "column of the texts")
-    label: str = option("label", "column of the labels")
-    unit: str = option("word", "what a text is read in", UNITS)
-    balance: bool = option(False, "weigh labels in training so that all count the same, rare ones too")
-    init: str | None = option(None, "run of a language model to start from; its units are read")
-    hidden: int = option(100, "size of the hidden state, in each direction")
-    epochs: int = option(8, "passes over the training data, at most")
-
-    def files(self) -> dict[str, Path]:
-        """Return the language model, if any."""
-        return Pretrained.files(self.init)
 
 
 @dataclass(frozen=True)
@@ -67,13 +51,8 @@ class Text:
 class Sentiment(Task):
     """The dictionary and the labels of one training file, and the evidence that its n-grams gave for them."""
 
-    name = "sentiment"
-    summary = "sentiment and other classification of text"
-    shape = "many-to-one"
-    files = "CSV, TSV or JSON lines with text, label"
-    metric_name = "accuracy"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "units"
-    settings_type = SentimentSettings
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data import series as data
 from elman.data.batch import pack
-from elman.data.series import Scale, Series, SeriesFile, Wanted, hold, numbered
+from elman.data.series import Scale, Series, SeriesFile, hold, numbered
 from elman.data.series_formats import answers_beside, columns_of, format_of, read_one, read_series
 from elman.data.source import DataError
 from elman.learning.baselines import first_steps, train_classifier, train_linear
@@ -33,34 +33,12 @@ from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToOne
 from elman.samples import series as samples
 from elman.tasks import labels
+from elman.tasks.declarations.series import DECLARATION, SeriesSettings
 from elman.tasks.labels import Verdict
-from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
+from elman.tasks.task import CannotError, Reading, Stream, Task
 
 WINDOW_HIDDEN = 100  # of the standard network
 WINDOW_EPOCHS = 60
-
-
-@dataclass(frozen=True)
-class SeriesSettings(Settings):
-    """Settings of the series task."""
-
-    label: str = option("label", "column of the labels, but in .ts")
-    target: str | None = option(None, "column of numbers to predict instead of labels (any name for .ts)")
-    series: str = option("series", "column that says to which series a row belongs, in CSV")
-    channels: str | None = option(None, "columns that are channels, parted by commas [all others], in CSV")
-    missing: str = option("stop", "what to do about missing and infinite values", data.POLICIES)
-    one_way: bool = option(False, "read from left to right only, so that the run can stream")
-    noise: float = option(0.3, "standard deviation of the noise in training, as a share of the channel's")
-    hidden: int = option(100, "size of the hidden state, in each direction")
-    cell: str = option("gru", "recurrent cell", tuple(LAYERS))
-    epochs: int = option(40, "passes over the training data, at most")
-    patience: int = option(20, "epochs without a better dev score before training stops")
-
-    @property
-    def wanted(self) -> Wanted:
-        """What to read of a file."""
-        channels = tuple(name.strip() for name in self.channels.split(",")) if self.channels else None
-        return Wanted(self.target or self.label, self.target is not None, self.series, channels)
 
 
 @dataclass(frozen=True)
@@ -106,13 +84,8 @@ class Reader(nn.Module):
 class SeriesTask(Task):
     """The channels of one training file, and its labels or the scale of its numbers."""
 
-    name = "series"
-    summary = "classification and regression of series of numbers"
-    shape = "many-to-one"
-    files = "UEA/UCR .ts; CSV with series, channels, label; .npy beside NAME.labels.csv; TSV with path, label"
-    metric_name = "accuracy"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "steps"
-    settings_type = SeriesSettings
     settings: SeriesSettings
 
     def __init__(

@@ -6,10 +6,8 @@ softmax chooses the label of each.
 Letters: N real steps (words) of a batch, K labels.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,50 +18,20 @@ from torch.nn import functional as F
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, read_labels, read_unlabelled
 from elman.data.conllu import COLUMNS, LABELS, is_conllu, read_conllu, read_unlabelled_conllu
-from elman.data.source import DataError, did_you_mean
+from elman.data.source import DataError
 from elman.data.text import places_of
 from elman.data.vocabulary import UNKNOWN
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, label_scores
 from elman.samples import tagging as samples
 from elman.tasks import labels
-from elman.tasks.task import Reading, option
-from elman.tasks.words import Batch, WordSettings, WordTagger, WordTask, normal
+from elman.tasks.declarations.tagging import DECLARATION, TaggingSettings
+from elman.tasks.task import Reading
+from elman.tasks.words import Batch, WordTagger, WordTask, normal
 
 RARE = 0.01  # share of words below which a label may be one that the training file happens not to have
 SHOWN = 20  # labels in the picture of the confusion; the others are taken together
 OTHERS = "others"
-
-
-@dataclass(frozen=True)
-class TaggingSettings(WordSettings):
-    """Settings of the tagging task."""
-
-    column: str | None = option(
-        None,
-        f"column to learn: {', '.join(LABELS)} of CoNLL-U [upos], or its number, counted from 1 [the last]",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (
-            self.column is None
-            or self.column in LABELS
-            or re.fullmatch("-1|[2-9]|[1-9][0-9]{1,5}", self.column)
-        ):
-            return
-        reasons = {
-            "1": "column 1 has the words",
-            "form": "the column form has the words",
-            "head": "head is a place in the sentence, not a label",
-            "deps": "deps are places in the sentence, not labels",
-            "id": "id is the place in the sentence",
-        }
-        hint = reasons.get(self.column) or did_you_mean(self.column, list(LABELS))
-        raise ValueError(
-            f"column must be one of {', '.join(LABELS)}, a number from 2 on, or -1 for the last, "
-            f"got {self.column!r}; {hint or ''}".rstrip("; ")
-        )
 
 
 class Tag(NamedTuple):
@@ -76,12 +44,7 @@ class Tag(NamedTuple):
 class Tagging(WordTask):
     """The dictionary of words, the characters and the labels of one training file."""
 
-    name = "tagging"
-    summary = "tagging"
-    shape = "many-to-many, T_x = T_y"
-    files = "CoNLL columns, token first, or CoNLL-U: any column"
-    metric_name = "accuracy"
-    settings_type = TaggingSettings
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     labels_fact = "labels"
 
     @property

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Literal, Protocol
@@ -14,63 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from elman.data.batch import fill
-from elman.data.source import did_you_mean
-from elman.nn.layers import LAYERS
-from elman.tasks.sampling import Sampling, option
+from elman.tasks.sampling import Sampling
+from elman.tasks.settings import Settings
 
-__all__ = ["CannotError", "Heatmap", "Reading", "Sampling", "Settings", "Stream", "Task", "option"]
+__all__ = ["CannotError", "Heatmap", "Reading", "Sampling", "Settings", "Stream", "Task"]
 
 BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may set for every task; each field is an option of the command line.
-
-    Raises ValueError for a value out of its range.
-    """
-
-    cell: str = option("lstm", "recurrent cell", tuple(LAYERS))
-    hidden: int = option(200, "size of the hidden state, in each direction")
-    layers: int = option(1, "recurrent layers")
-    dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(16, "passes over the training data, at most")
-    patience: int = option(8, "epochs without a better dev score before training stops")
-    batch_steps: int = option(800, "real steps in a batch, at most; fewer where the training file is small")
-    learning_rate: float = option(0.003, "largest learning rate of AdamW")
-    seed: int = option(0, "seed of all that is random")
-
-    def __post_init__(self) -> None:
-        for setting in fields(self):
-            choices, value = setting.metadata["choices"], getattr(self, setting.name)
-            if choices and value not in choices:
-                hint = did_you_mean(str(value), list(choices)) or ""
-                raise ValueError(
-                    f"{setting.name} must be one of {', '.join(choices)}, got {value!r}; {hint}".rstrip("; ")
-                )
-        for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate must be greater than 0, got {self.learning_rate}")
-
-    def files(self) -> dict[str, Path]:
-        """Return the files, other than the data, that a run with these settings depends on."""
-        return {}
-
-    @classmethod
-    def of(cls, given: Mapping[str, Any]) -> "Settings":
-        """Build settings from names and values. Raises ValueError for a name that there is not."""
-        known = [f.name for f in fields(cls)]
-        for name in given:
-            if name not in known:
-                hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-                raise ValueError(f"there is no setting {name!r}; {hint}")
-        return cls(**given)
 
 
 @dataclass(frozen=True)

@@ -29,49 +29,11 @@ from elman.nn.layers import LAYERS
 from elman.nn.search import beam, speak
 from elman.nn.shapes import EncoderDecoder
 from elman.samples import translation as samples
+from elman.tasks.declarations.translation import DECLARATION, OTHER_SYMBOLS, TranslationSettings
 from elman.tasks.pretrained import Pretrained, depths
-from elman.tasks.task import BATCH_STEPS, Heatmap, Reading, Settings, Task, option
+from elman.tasks.task import BATCH_STEPS, Heatmap, Reading, Task
 
 SMOOTHING = 0.1  # share of a target that goes to all symbols alike
-OTHER_SYMBOLS = 100  # besides single characters, at least
-
-
-@dataclass(frozen=True)
-class TranslationSettings(Settings):
-    """Settings of the translation task."""
-
-    source: str = option("source", "language to translate from: the suffix of its file, or its column")
-    target: str = option("target", "language to translate into: the suffix of its file, or its column")
-    largest: int = option(
-        5000, "largest size of the dictionary of subwords; smaller where there is less text"
-    )
-    size: int = option(192, "size of a subword's embedding")
-    beam: int = option(5, "translations that are followed side by side; 1 takes the best subword each time")
-    init: str | None = option(
-        None,
-        "run of a language model of subwords that the decoder starts from, which has its units and sizes",
-    )
-    cell: str = option("gru", "recurrent cell", tuple(LAYERS))
-    hidden: int = option(384, "size of the decoder's hidden state; the encoder has half in each direction")
-    layers: int = option(1, "recurrent layers of the encoder, and of the decoder below its last")
-    dropout: float = option(0.25, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(18, "passes over the training data, at most")
-    batch_steps: int = option(
-        700, "subwords of the source in a batch, at most; fewer where the file is small"
-    )
-    learning_rate: float = option(0.002, "largest learning rate of AdamW")
-
-    def files(self) -> dict[str, Path]:
-        """Return the language model, if any."""
-        return Pretrained.files(self.init)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.largest < OTHER_SYMBOLS or self.size < 1 or self.beam < 1:
-            raise ValueError(
-                f"size and beam must be at least 1 and largest at least {OTHER_SYMBOLS}, "
-                f"got {self.size}, {self.beam} and {self.largest}"
-            )
 
 
 @dataclass(frozen=True)
@@ -93,13 +55,8 @@ class Batch:
 class Translation(Task):
     """The dictionary of one training file."""
 
-    name = "translation"
-    summary = "translation from one language into another"
-    shape = "many-to-many, T_x ≠ T_y"
-    files = "NAME.SOURCE and NAME.TARGET line by line, given as NAME, or TSV, CSV, JSON lines"
-    metric_name = "bleu"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "subwords"
-    settings_type = TranslationSettings
 
     def __init__(self, settings: TranslationSettings, units: Units) -> None:
         self.settings, self.units = settings, units

@@ -30,25 +30,12 @@ from elman.nn.layers import LAYERS
 from elman.nn.watcher import FEATURES, Watcher
 from elman.samples import video as samples
 from elman.tasks import labels
+from elman.tasks.declarations.video import DECLARATION, VideoSettings
 from elman.tasks.labels import Verdict
-from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
+from elman.tasks.task import CannotError, Reading, Stream, Task
 
 COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
 CACHE = Path.home() / ".cache" / "elman" / "frames"
-
-
-@dataclass(frozen=True)
-class VideoSettings(Settings):
-    """Settings of the video task."""
-
-    label: str = option("label", "column of the manifest that holds the labels")
-    one_way: bool = option(False, "read from left to right only, so that the run can stream")
-    cell: str = option("gru", "recurrent cell", tuple(LAYERS))
-    hidden: int = option(64, "size of the hidden state, in each direction")
-    dropout: float = option(0.2, "probability of zeroing an input or output of the layers in training")
-    epochs: int = option(60, "passes over the training data, at most")
-    patience: int = option(60, "epochs without a better dev score before training stops")
-    batch_steps: int = option(200, "frames in a batch, at most; fewer where the training file is small")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +64,9 @@ class Batch:
 class Video(Task):
     """The labels of one training file."""
 
-    name = "video"
-    summary = "video activity recognition"
-    shape = "many-to-one"
-    files = "TSV manifest with path and label, or a folder with a folder of clips a label"
-    metric_name = "accuracy"
+    name, summary, shape, files, metric_name, settings_type = DECLARATION
     unit = "frames"
     fewest = 8
-    settings_type = VideoSettings
 
     def __init__(self, settings: VideoSettings, names: Sequence[str]) -> None:
         self.settings, self.labels = settings, tuple(names)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -30,8 +29,9 @@ from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from elman.learning.baselines import train_classifier, windows
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, OneToOne
+from elman.tasks.declarations.words import WordSettings
 from elman.tasks.pretrained import Pretrained, Reader
-from elman.tasks.task import Settings, Task, option
+from elman.tasks.task import Settings, Task
 
 WORD_SIZE = 100  # of a word's embedding, unless --vectors brings another
 CHARACTER_SIZE = 32
@@ -39,30 +39,6 @@ SPELLING_SIZE = 64  # hidden size of the character network, in each direction
 LONGEST_SPELLING = 40  # characters of a word that are read; what is longer is an address, not a name
 ROWS = 5  # by which columns parted by spaces are told from plain text
 WINDOW, WINDOW_HIDDEN = 5, 100  # of the standard network
-
-
-@dataclass(frozen=True)
-class WordSettings(Settings):
-    """Settings of the tasks that tag words."""
-
-    vectors: str | None = option(None, "text file of word vectors (GloVe, word2vec, fastText) to start from")
-    init: str | None = option(None, "run of a language model of words to start from")
-    min_count: int = option(1, "words seen less often in training are unknown")
-    largest: int = option(50_000, "largest size of the dictionary")
-
-    def files(self) -> dict[str, Path]:
-        """Return the word vectors or the language model, if any."""
-        return {"vectors": Path(self.vectors)} if self.vectors else Pretrained.files(self.init)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.min_count < 1 or self.largest < 3:
-            raise ValueError(
-                "min_count must be at least 1 and largest at least 3, "
-                f"got {self.min_count} and {self.largest}"
-            )
-        if self.vectors and self.init:
-            raise ValueError("vectors and init are both what the words start from; give one of them")
 
 
 @dataclass(frozen=True)
