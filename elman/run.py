@@ -14,7 +14,7 @@ from torch import nn
 
 import elman
 from elman.data.source import DataError, UnseenError, read_lines
-from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
+from elman.storage import DamagedError, missing_run, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
 
@@ -178,10 +178,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """Read run.json. Raises DataError where there is none, DamagedError."""
     path = folder / "run.json"
     if not path.is_file():
-        found = "no run.json" if folder.is_dir() else "no such folder"
-        raise DataError(
-            str(folder), found, "the folder of a run", "give the folder that `elman train --out` named"
-        )
+        raise missing_run(folder)
     return read_json(path)
 
 

@@ -12,8 +12,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from elman.data.source import DataError, nearest
+
 CHECKSUM = "sha256"
 _BLANK = "0" * 64
+_LISTED = 8  # runs in a message
 
 
 class DamagedError(Exception):
@@ -24,6 +27,43 @@ class DamagedError(Exception):
             f"{path}: damaged: {why}\n  expected the file as elman wrote it\n"
             "  restore it from a copy, or train again"
         )
+
+
+def missing_run(
+    folder: Path,
+    expected: str = "the folder of a run",
+    remedy: str = "give the folder that `elman train --out` named",
+) -> DataError:
+    """Return the error for a folder that is no run, which names the run that may be meant.
+
+    Args:
+        folder: as the user named it.
+        expected: what it should be.
+        remedy: a way out where no run is like it.
+    """
+    inside, beside = _runs_in(folder), [] if folder.exists() else _runs_in(folder.parent)
+    if (folder.parent / "run.json").is_file():
+        remedy = f"give its folder: {folder.parent}"
+    elif inside:
+        remedy = f"it holds these runs: {_listed(inside)}"
+    elif near := nearest(folder.name, [run.name for run in beside]):
+        remedy = f"did you mean {folder.with_name(near)}?"
+    elif beside:
+        remedy = f"{folder.parent} holds these runs: {_listed(beside)}"
+    found = "no run.json" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
+    return DataError(str(folder), found, expected, remedy)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the runs in a folder; none where it cannot be listed, which is not the error to report."""
+    try:
+        return sorted(path for path in folder.iterdir() if (path / "run.json").is_file())
+    except OSError:
+        return []
+
+
+def _listed(runs: list[Path]) -> str:
+    return ", ".join(run.name for run in runs[:_LISTED]) + (", ..." if len(runs) > _LISTED else "")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -123,7 +123,7 @@ def test_tasks_are_listed(elman: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        ("trian ner", 2, "Did you mean 'train'?"),
+        ("trian ner", 2, "did you mean 'train'?"),
         ("train nerr", 2, "there is no task 'nerr'; did you mean 'ner'?"),
         ("train zzz", 2, "there is no task 'zzz'; the tasks are: ner"),
         ("sample nerr x", 2, "there is no task 'nerr'; did you mean 'ner'?"),

@@ -68,16 +68,24 @@ def counted(number: int, noun: str) -> str:
 
 
 def did_you_mean(word: str, known: list[str]) -> str | None:
-    """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None.
+    """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None."""
+    near = nearest(word, known)
+    return None if near is None else f"did you mean {quote(near)}?"
 
-    Case and leading hyphens count for nothing, and an underscore is a hyphen. Where none is spelt much alike,
-    the shortest that begins with the word is taken.
+
+def nearest(word: str, known: list[str]) -> str | None:
+    """The one of the `known` that is spelt most like the word, or the shortest that begins with it.
+
+    Case and leading hyphens count for nothing, and an underscore is a hyphen.
+
+    >>> nearest("--learning_rat", ["--layers", "--learning-rate"])
+    '--learning-rate'
     """
     plain = {_plain(name): name for name in reversed(known)}
     near = difflib.get_close_matches(_plain(word), plain, n=1)
     if not near and _plain(word):
         near = sorted((name for name in plain if name.startswith(_plain(word))), key=len)
-    return f"did you mean {quote(plain[near[0]])}?" if near else None
+    return plain[near[0]] if near else None
 
 
 def _plain(name: str) -> str:

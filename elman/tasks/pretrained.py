@@ -21,7 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.source import DataError, counted
 from elman.data.units import END, Unit, Units
 from elman.nn.layers import LAYERS
-from elman.storage import DamagedError, read_json, read_tensors
+from elman.storage import DamagedError, missing_run, read_json, read_tensors
 from elman.tasks.settings import language_model_files
 
 SIZES = ("cell", "size", "hidden", "layers")
@@ -93,11 +93,12 @@ class Pretrained:
 
         Raises DataError where there is none, DamagedError.
         """
-        run, model = files = language_model_files(folder).values()
+        run, model = language_model_files(folder).values()
         expected, remedy = "the run of a language model", "train one: elman train language --out RUN"
-        for file in files:
-            if not file.is_file():
-                raise DataError(str(folder), f"no {file.name}", expected, remedy)
+        if not run.is_file():
+            raise missing_run(Path(folder), expected, remedy)
+        if not model.is_file():
+            raise DataError(str(folder), f"no {model.name}", expected, remedy)
         facts = read_json(run)
         if facts.get("task") != "language":
             raise DataError(str(folder), f"a run of the task {facts.get('task')!r}", expected, remedy)

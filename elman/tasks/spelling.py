@@ -13,13 +13,15 @@ import torch
 from elman.data.source import DataError, quote
 from elman.data.units import END
 from elman.nn.shapes import OneToMany
-from elman.storage import read_json, read_tensors
+from elman.storage import missing_run, read_json, read_tensors
 from elman.tasks.language import Language, LanguageSettings
 
 
 def read_language(folder: str) -> tuple[Language, OneToMany]:
     """Load a run of the `language` task. Raises DataError where there is none, or one of other units."""
     path = Path(folder)
+    if not (path / "run.json").is_file():
+        raise missing_run(path, "the folder of a run of language")
     if not (path / "model.safetensors").is_file():
         raise DataError(
             folder, "no trained run", "the folder of a run of language", "give what `elman train --out` named"

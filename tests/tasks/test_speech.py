@@ -224,7 +224,7 @@ def test_the_language_model_is_heard(language: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_no_language_model_of_characters(language: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="found no trained run"):
+    with pytest.raises(DataError, match=r"found no run\.json"):
         read_language(str(tmp_path))
     facts = read_json(language / "run.json")
     (tmp_path / "model.safetensors").touch()
