@@ -1,6 +1,8 @@
 """Libraries that only some tasks need: imported when they are needed, and asked for in one line."""
 
-from importlib import import_module
+import re
+import shlex
+from importlib import import_module, metadata
 from typing import Any
 
 
@@ -13,6 +15,18 @@ def need(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.split(".")[0]:
+        name = module.split(".")[0]
+        if error.name != name:
             raise
-        raise MissingError(f"{module} is not installed; install it: pip install 'elman[{extra}]'") from None
+        remedy = shlex.join(["pip", "install", *(_libraries(extra) or [name])])
+        raise MissingError(f"{name} is not installed; install it: {remedy}") from None
+
+
+def _libraries(extra: str) -> list[str]:
+    """Return what the extra brings, by name and version: `elman[...]` itself is no package that pip finds."""
+    try:
+        lines = metadata.requires("elman") or []
+    except metadata.PackageNotFoundError:  # a checkout on the path
+        return []
+    asked = [re.fullmatch(r"(.+?) *; *extra == .(\w+).", line) for line in lines]
+    return [match[1] for match in asked if match and match[2] == extra]
