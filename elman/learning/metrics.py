@@ -1,8 +1,15 @@
-"""The metrics of the field, each equal to its reference implementation, each saved with its signature."""
+"""The metrics of the field, by their reference implementations, each saved with its signature.
+
+Entities are counted here, as conlleval does: its library is no dependency. So are likelihoods, and the
+calibration error, which scikit-learn does not have. scikit-learn is imported where it scores: that takes a
+second, and answering does without it.
+"""
 
 import math
+import operator
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -10,11 +17,8 @@ import numpy as np
 Entity = tuple[int, int, str]  # first word, word after the last, type
 
 ENTITY_SIGNATURE = "entity_f1|match:start+stop+type|average:micro|as:conlleval"
-ACCURACY_SIGNATURE = "accuracy|macro_f1:mean_over_labels_of_either|as:scikit-learn"
-REGRESSION_SIGNATURE = "rmse|unit:target|as:scikit-learn"
 LIKELIHOOD_SIGNATURE = "nll|log:natural|per:unit|line_ends:counted|word:white_space"
 CALIBRATION_BINS = 15
-TRANSCRIPT_SIGNATURE = "wer|cer|edits:substitutions+insertions+deletions|white_space:one|as:jiwer"
 LARGEST_EXPONENT = 700.0  # of a perplexity that is still a number
 
 
@@ -125,17 +129,28 @@ def label_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any
     >>> label_scores(["a", "b", "b", "b"], ["a", "b", "b", "a"])["value"]
     0.75
     """
-    right = Counter(label for label, answer in zip(gold, predicted, strict=True) if label == answer)
-    wanted, guessed = Counter(gold), Counter(predicted)
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+    labels, counts = confusion(gold, predicted, sorted({*gold, *predicted}))
+    # Its stubs take zero_division for a text.
+    each: Any = precision_recall_fscore_support(gold, predicted, labels=labels, zero_division=0)  # pyright: ignore[reportArgumentType]
     per_class = {
-        label: _rates(right[label], guessed[label], wanted[label]) for label in sorted(wanted | guessed)
+        label: {
+            "f1": float(f1),
+            "precision": float(precision),
+            "recall": float(recall),
+            "correct": int(counts[i, i]),
+            "predicted": int(counts[:, i].sum()),
+            "gold": int(counts[i].sum()),
+        }
+        for i, (label, precision, recall, f1) in enumerate(zip(labels, *each[:3], strict=True))
     }
     return {
         "metric": "accuracy",
-        "value": right.total() / len(gold),
-        "macro_f1": sum(rates["f1"] for rates in per_class.values()) / len(per_class),
+        "value": float(accuracy_score(gold, predicted)),
+        "macro_f1": float(np.mean(each[2])),
         "per_class": per_class,
-        "signature": ACCURACY_SIGNATURE,
+        "signature": f"accuracy|macro_f1:mean_over_labels_of_either|{_by('scikit-learn')}",
     }
 
 
@@ -148,7 +163,8 @@ def classification_scores(
     """Score one label an example, and how well the probabilities are to be trusted.
 
     The calibration error is the mean distance between how sure the answers are and how often they are right,
-    in 15 bins of equal width (Guo et al. 2017, "On calibration of modern neural networks").
+    in 15 bins of equal width (Guo et al. 2017, "On calibration of modern neural networks"). The log loss is
+    computed here, because scikit-learn's has no place for a label without a probability.
 
     Args:
         gold: B right labels; one that is not in `labels` had no probability.
@@ -189,14 +205,11 @@ def auroc(positive: Sequence[bool], scores: Sequence[float]) -> float:
     >>> auroc([True, False, False], [0.5, 0.1, 0.5])
     0.75
     """
-    kind = np.asarray(positive, dtype=bool)
-    if kind.all() or not kind.any():
+    from sklearn.metrics import roc_auc_score
+
+    if len(set(positive)) < 2:
         raise ValueError("auroc needs positive and negative examples, got one kind only")
-    _, place, count = np.unique(np.asarray(scores, dtype=float), return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]  # from 1; equal scores share the mean of theirs
-    positives = int(kind.sum())
-    above = rank[kind].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * (len(kind) - positives)))
+    return float(roc_auc_score(positive, scores))
 
 
 def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
@@ -207,10 +220,11 @@ def matthews(gold: Sequence[str], predicted: Sequence[str]) -> float:
     >>> round(matthews(["a", "b", "b", "b"], ["a", "b", "b", "a"]), 4)
     0.5774
     """
-    _, counts = confusion(gold, predicted, [])
-    total, wanted, guessed = counts.sum(), counts.sum(1), counts.sum(0)
-    spread = float(total**2 - (wanted**2).sum()) * float(total**2 - (guessed**2).sum())
-    return float(np.trace(counts) * total - wanted @ guessed) / math.sqrt(spread) if spread else 0.0
+    from sklearn.metrics import matthews_corrcoef
+
+    if len({*gold, *predicted}) < 2:  # scikit-learn's answer too, but with a warning
+        return 0.0
+    return float(matthews_corrcoef(gold, predicted))
 
 
 def music_scores(nats: Sequence[Sequence[float]], unit: str) -> dict[str, Any]:
@@ -249,69 +263,46 @@ def regression_scores(gold: Sequence[float], predicted: Sequence[float]) -> dict
     >>> regression_scores([0.0, 0.0], [3.0, 5.0])["mae"]
     4.0
     """
-    error = np.asarray(predicted, dtype=float) - np.asarray(gold, dtype=float)
+    from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
     return {
         "metric": "rmse",
-        "value": float(np.sqrt(np.mean(error**2))),
-        "mae": float(np.abs(error).mean()),
-        "signature": REGRESSION_SIGNATURE,
+        "value": float(root_mean_squared_error(gold, predicted)),
+        "mae": float(mean_absolute_error(gold, predicted)),
+        "signature": f"rmse|unit:target|{_by('scikit-learn')}",
     }
 
 
-def transcript_scores(gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
-    """Score transcripts: how many words and characters must be changed, put in or taken out, as jiwer does.
+def transcript_scores(gold: Sequence[str], predicted: Sequence[str], jiwer: Any) -> dict[str, Any]:
+    """Score transcripts by jiwer: how many words and characters must be changed, put in or taken out.
 
     Args:
         gold: what was said; no text of them empty.
         predicted: what was heard.
+        jiwer: the module, which not everybody has installed.
 
     Returns:
         {"metric": "wer", "value", "cer", "exact" the share of texts without an error, "word_errors", "words",
         "character_errors", "characters", "signature"}
 
-    >>> scores = transcript_scores(["the cat sat"], ["the cat sad on"])
+    >>> import jiwer
+    >>> scores = transcript_scores(["the cat sat"], ["the cat sad on"], jiwer)
     >>> round(scores["value"], 4), round(scores["cer"], 4)
     (0.6667, 0.3636)
     """
-    words = characters = word_errors = character_errors = right = 0
-    for one, other in zip(map(str.split, gold), map(str.split, predicted), strict=True):
-        words += len(one)
-        word_errors += edits(one, other)
-        characters += len(" ".join(one))
-        character_errors += edits(" ".join(one), " ".join(other))
-        right += one == other
+    said, heard = ([" ".join(text.split()) for text in texts] for texts in (gold, predicted))
+    words, characters = jiwer.process_words(said, heard), jiwer.process_characters(said, heard)
     return {
         "metric": "wer",
-        "value": word_errors / words,
-        "cer": character_errors / characters,
-        "exact": right / len(gold),
-        "word_errors": word_errors,
-        "words": words,
-        "character_errors": character_errors,
-        "characters": characters,
-        "signature": TRANSCRIPT_SIGNATURE,
+        "value": words.wer,
+        "cer": characters.cer,
+        "exact": sum(map(operator.eq, said, heard)) / len(said),
+        "word_errors": words.substitutions + words.deletions + words.insertions,
+        "words": words.hits + words.substitutions + words.deletions,
+        "character_errors": characters.substitutions + characters.deletions + characters.insertions,
+        "characters": characters.hits + characters.substitutions + characters.deletions,
+        "signature": f"wer|cer|white_space:one|{_by('jiwer')}",
     }
-
-
-def edits(one: Sequence[Hashable], other: Sequence[Hashable]) -> int:
-    """Return the least number of substitutions, insertions and deletions that make one sequence the other.
-
-    Source: Wagner and Fischer 1974, "The string-to-string correction problem".
-
-    >>> edits("kitten", "sitting")
-    3
-    """
-    number: dict[Hashable, int] = {}
-    rows, columns = (
-        np.array([number.setdefault(s, len(number)) for s in each], int) for each in (one, other)
-    )
-    places = np.arange(len(columns) + 1)
-    costs = places  # of the beginnings of `other`, against none of `one`
-    for row in rows:
-        without = costs + 1  # an insertion; costs[j] + (...) a substitution, or the same
-        without[1:] = np.minimum(without[1:], costs[:-1] + (columns != row))
-        costs = np.minimum.accumulate(without - places) + places  # deletions, one after the other
-    return int(costs[-1])
 
 
 def translation_scores(gold: Sequence[str], predicted: Sequence[str], sacrebleu: Any) -> dict[str, Any]:
@@ -337,3 +328,8 @@ def translation_scores(gold: Sequence[str], predicted: Sequence[str], sacrebleu:
         "chrf": chrf.corpus_score(list(predicted), [list(gold)]).score,
         "chrf_signature": str(chrf.get_signature()),
     }
+
+
+def _by(library: str) -> str:
+    """Return the end of a signature: the library that scores, and its version."""
+    return f"library:{library}|version:{version(library)}"

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack, unpack
+from elman.data.extras import need
 from elman.data.frames import HOP_MS, Normal, stack
 from elman.data.recordings import Recording, frames_of, windows_of
 from elman.learning.fit import Plan, fit
@@ -223,7 +224,7 @@ class Speech(Hearing):
 
     def metric(self, examples: Sequence[Recording], answers: Sequence[Any]) -> dict[str, Any]:
         """Score texts: WER, CER."""
-        return transcript_scores([one.answer or "" for one in examples], answers)
+        return transcript_scores([one.answer or "" for one in examples], answers, need("jiwer", "speech"))
 
     def baselines(self, train: Sequence[Recording]) -> dict[str, Callable[[Sequence[Recording]], list[Any]]]:
         """Train what hears no sequence: the most frequent text, and a network that sees some steps only."""

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from sklearn import metrics as reference
 from torch.nn import functional as F
 
 from elman.learning.baselines import NGramRegression
 from elman.learning.calibration import best_temperature
-from elman.learning.metrics import auroc, classification_scores, matthews
+from elman.learning.metrics import auroc, classification_scores, matthews, regression_scores
 
 LABELS = ["a", "b", "c"]
 
@@ -106,3 +107,15 @@ def test_ngrams_see_order_within_themselves() -> None:
 def test_ngrams_of_a_label_that_stands_once() -> None:
     model = NGramRegression(["aa", "bb", "cc"], ["x", "y", "z"])
     assert [model.labels[i] for i in model(["aa", "cc"]).argmax(1)] == ["x", "z"]
+
+
+def test_a_signature_names_the_library_and_its_version() -> None:
+    scores = classification_scores(["a", "b"], ["a", "a"], ["a", "b"], [[0.7, 0.3], [0.7, 0.3]])
+    assert scores["signature"].endswith(f"|library:scikit-learn|version:{sklearn.__version__}")
+    scores = regression_scores([0.0], [1.0])
+    assert scores["signature"].endswith(f"|library:scikit-learn|version:{sklearn.__version__}")
+
+
+@pytest.mark.parametrize("gold", [["a"], ["a", "a"]])
+def test_one_label_alone_is_scored_without_a_warning(gold: list[str]) -> None:
+    assert classification_scores(gold, gold, ["a", "b"], [[1.0, 0.0]] * len(gold))["macro_f1"] == 1

@@ -67,11 +67,14 @@ def test_columns_that_may_be_learned(column: str | None) -> None:
     assert settings(column=column).column == column
 
 
+def test_a_column_may_be_named_in_any_case() -> None:
+    assert settings(column="UPOS").column == "upos"
+
+
 @pytest.mark.parametrize(
     ("column", "hint"),
     [
         ("uposs", "did you mean 'upos'?"),
-        ("UPOS", ""),
         ("head", "head is a place in the sentence, not a label"),
         ("deps", "deps are places in the sentence, not labels"),
         ("id", "id is the place in the sentence"),

@@ -20,6 +20,8 @@ class TaggingSettings(WordSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (name := str(self.column).lower()) in LABELS:
+            object.__setattr__(self, "column", name)
         if (
             self.column is None
             or self.column in LABELS
