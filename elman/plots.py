@@ -16,6 +16,7 @@ from elman.tasks.task import Heatmap
 
 STEEP = 10  # medians of the loss that the first epochs' may be, or it flattens all others to a line
 AS_WRITTEN = rc_context({"text.parse_math": False})  # a $ in a user's text begins no formula
+BINS = 40  # of lengths, about
 WIDEST = 60  # inches that the cells of a picture take, at most
 
 
@@ -61,14 +62,16 @@ def confusion(labels: Sequence[str], counts: np.ndarray, title: str) -> Figure:
 def lengths(parts: Mapping[str, Sequence[int]], unit: str) -> Figure:
     """Draw how long the sequences of each file are, as shares of the file."""
     figure, axes = _axes("Lengths")
-    longest = max(map(max, parts.values()))
-    edges = np.arange(0.5, longest + 40, 1 + longest // 40)  # whole numbers in each bin
+    shortest, longest = min(map(min, parts.values())), max(map(max, parts.values()))
+    width = 1 + (longest - shortest) // BINS
+    edges = np.arange(shortest - 0.5, longest + width, width)  # as many whole numbers in each bin
     for name, values in parts.items():
         weights = np.full(len(values), 1 / len(values))
         axes.hist(
             values, edges, weights=weights, histtype="step", linewidth=1.5, label=f"{name} ({len(values):,})"
         )
     axes.set(xlabel=unit, ylabel="share of sequences")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     return figure
 
