@@ -11,7 +11,8 @@ author = "the elman authors"
 project_copyright = f"2026, {author}"
 release = elman.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions += ["sphinx-mathjax-offline"]  # MathJax is copied beside the pages, not loaded from elsewhere
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

@@ -209,3 +209,16 @@ def test_pages_leave_each_other_room() -> None:
     pages = [page.read_text() for page in PAGES if page.stem != "results"]
     taken = Counter(folder for page in pages for folder in {a or b for a, b in made.findall(page)})
     assert [folder for folder, times in taken.items() if times > 1] == []
+
+
+@pytest.mark.slow
+def test_a_page_with_formulas_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "index.md").write_text("# Page\n\n$x_t = 1$\n", encoding="utf-8")
+    build = [sys.executable, "-m", "sphinx", "-W", "-q", "-c", ROOT / "docs", tmp_path, tmp_path / "html"]
+    subprocess.run(build, check=True, capture_output=True)
+    page = (tmp_path / "html" / "index.html").read_text(encoding="utf-8")
+    loaded = re.findall(r'<(?:script|img)[^>]* src="([^"?]+)|<link[^>]* href="([^"?]+)', page)
+    files = [a or b for a, b in loaded]
+    assert any("mathjax" in file for file in files)
+    for file in files:
+        assert (tmp_path / "html" / file).is_file(), file
