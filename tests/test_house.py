@@ -249,6 +249,10 @@ def test_every_cell_and_every_task_is_in_its_list() -> None:
     assert tuple(LAYERS) == settings.CELLS
 
 
+def test_type_checkers_are_told_that_the_package_has_types() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
 def test_the_checks_saw_the_whole_house() -> None:
     edges = graph(PACKAGE)
     assert len(edges) == len(list(PACKAGE.rglob("*.py")))
