@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from elman.data.numbers import read_number
 from elman.data.source import DataError, counted, quote, read_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -129,6 +130,6 @@ def _numbers_at_end(text: str) -> int:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         return None
