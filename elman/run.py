@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import elman
-from elman.data.source import DataError, UnseenError, read_lines
+from elman.data.source import DataError, UnseenError, missing_path, read_lines
 from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
@@ -177,11 +177,14 @@ class Run:
 def read_facts(folder: Path) -> dict[str, Any]:
     """Read run.json. Raises DataError where there is none, DamagedError."""
     path = folder / "run.json"
+    if not folder.exists():
+        raise missing_path(folder, "folder")
     if not path.is_file():
-        found = "no run.json" if folder.is_dir() else "no such folder"
-        raise DataError(
-            str(folder), found, "the folder of a run", "give the folder that `elman train --out` named"
-        )
+        found, remedy = "no run.json", "give the folder that `elman train --out` named"
+        if folder.is_file():
+            found = "a file"
+            remedy = f"give its folder: {folder.parent}" if folder.with_name("run.json").is_file() else remedy
+        raise DataError(str(folder), found, "the folder of a run", remedy)
     return read_json(path)
 
 

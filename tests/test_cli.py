@@ -340,7 +340,8 @@ def test_a_text_that_looks_like_a_file_is_answered_with_a_warning(
     told = elman("predict", trained, "tset.conll")
     assert (told.code, bare(told.out.strip())) == (0, "tset.conll")
     assert told.err == (
-        "warning: tset.conll is answered as a text, not as a file: there is none of this name\n"
+        "warning: tset.conll is answered as a text, not as a file: "
+        "No such file: tset.conll. Check the spelling.\n"
     )
     told = elman("predict", trained, files["test"], "U.S. troops")
     assert told.err == (
@@ -542,21 +543,71 @@ def test_bad_data(elman: Call, name: str, part: str, short: list[str], tmp_path:
     ("path", "bad"),
     [
         ("folder", Bad(b"", "", "a folder", "a file", "name a file in it: 'inner'")),
-        ("absent", Bad(b"", "", "no such file", "a file", "check the spelling of the path")),
-        ("gone/train", Bad(b"", "", "no folder 'gone'", "a file", "check the spelling of the path")),
-        ("trian", Bad(b"", "", "no such file", "a file", "did you mean 'train'?")),
+        ("absent", "No such file: absent. Check the spelling."),
+        ("gone/train", "No such file: gone/train. There is no folder gone."),
+        ("trian", "No such file: trian. Did you mean train?"),
     ],
 )
 def test_files_that_are_none(
-    elman: Call, path: str, bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elman: Call, path: str, bad: Bad | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("folder", "inner").touch()
     Path("train").write_text(GOOD)
     for words in ([path], ["train", "--dev", path], ["train", "--vectors", path]):
-        complains(elman("train", "ner", *words, "--out", "run"), path, bad)
+        told = elman("train", "ner", *words, "--out", "run")
+        if isinstance(bad, Bad):
+            complains(told, path, bad)
+        else:
+            assert (told.code, told.out, told.err.splitlines()[-1]) == (3, "", f"elman: {bad}")
         assert not Path("run").exists()
+
+
+# The kinds of input: where the wrong name stands in the command, and what is there instead.
+MISSPELT = {
+    "ner": ("train ner {}", "train.conll"),
+    "tagging": ("train tagging {}", "train.conllu"),
+    "sentiment": ("train sentiment {}", "train.csv"),
+    "dna": ("train dna {}", "train.fasta"),
+    "language": ("train language {}", "train.txt"),
+    "series": ("train series {}", "train.ts"),
+    "arrays": ("train series {}", "train.npy"),
+    "manifest": ("train video {}", "train.tsv"),
+    "recordings": ("train speech {}", "train.tsv"),
+    "steps": ("train music {}", "train.json"),
+    "MIDI": ("train music {}", "train.mid"),
+    "a pair": ("train translation {} --source en --target de", "train"),
+    "dev": ("train ner data/train.conll --dev {}", "dev.conll"),
+    "test": ("train ner data/train.conll --test {}", "test.conll"),
+    "vectors": ("train ner data/train.conll --vectors {}", "glove.txt"),
+    "evaluate": ("evaluate {run} {}", "dev.conll"),
+    "a run": ("evaluate {} data/train.conll", "run"),
+    "a run to ask": ("predict {} hello", "run"),
+    "--init": ("train ner data/train.conll --init {}", "lm"),
+}
+
+
+@pytest.mark.parametrize("kind", MISSPELT)
+def test_a_name_beside_a_similar_one(
+    elman: Call, kind: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, name = MISSPELT[kind]
+    is_folder = "." not in name and kind != "a pair"
+    Path("data").mkdir()
+    Path("data/train.conll").write_text(GOOD)
+    there = Path("data", name)
+    if is_folder:
+        there.mkdir()
+    for side in (".en", ".de") if kind == "a pair" else ("",):
+        if not is_folder:
+            Path(f"{there}{side}").touch()
+    wrong = f"dta/{name}"
+    told = elman(*command.format(wrong, run=trained).split())
+    asked = f"{wrong}.en" if kind == "a pair" else wrong
+    said = f"elman: No such {'folder' if is_folder else 'file'}: {asked}. Did you mean {there}?"
+    assert (told.code, told.out, told.err.splitlines()[-1]) == (3, "", said)
 
 
 @pytest.mark.parametrize(

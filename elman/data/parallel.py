@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.source import DataError, MissingPathError, counted, quote, read_lines, similar_path
 from elman.data.tables import read_table
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -106,22 +106,21 @@ def read_parallel(path: str, source: str, target: str, *, skip_bad: bool = False
 
 def _no_side(path: str, file: Path, source: str, target: str) -> DataError:
     """Return the error of a side that is not there; a user may have named a side where NAME was wanted."""
-    whole = Path(path)
+    whole, side = Path(path), file.suffix
+    inside = sorted(p.name for p in file.parent.iterdir()) if file.parent.is_dir() else []
+    sides = [name[len(file.stem) + 1 :] for name in inside if name.startswith(f"{file.stem}.")]
+    similar = similar_path(file)
     if whole.is_file() and whole.suffix in (f".{source}", f".{target}"):
-        remedy = f"give both at once, without the suffix: {whole.with_suffix('')}"
+        remedy = f"Give both sides at once, without the suffix: {whole.with_suffix('')}"
+    elif len(sides) >= 2:
+        remedy = f"There is {whole.name} in {', '.join(sides)}: name two with --source and --target."
+    elif sides:
+        remedy = f"It should hold the lines of {whole.name}.{sides[0]} in {side[1:]}."
+    elif similar and similar.suffix == side:
+        remedy = f"Did you mean {similar.with_suffix('')}?"
     else:
-        folder = file.parent
-        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        sides = [name[len(file.stem) + 1 :] for name in names if name.startswith(f"{file.stem}.")]
-        remedy = did_you_mean(file.name, names) or "check the spelling of the path"
-        if len(sides) >= 2:
-            remedy = f"there is {whole.name} in {', '.join(sides)}: name two with --source and --target"
-    return DataError(
-        str(file),
-        "no such file",
-        f"the lines of {file.stem} in {file.suffix[1:]}, or else a table that ends in .tsv or .jsonl",
-        remedy,
-    )
+        remedy = f"Give NAME of NAME.{source} and NAME.{target}, or a table that ends in .tsv or .jsonl."
+    return MissingPathError(str(file), "no such file", "a file", remedy)
 
 
 def _unequal(files: Sequence[Path], first_is_longer: bool) -> DataError:

@@ -48,6 +48,14 @@ class DataError(Exception):
         return f"{place}: found {found}\n  expected {expected}\n  {remedy}"
 
 
+class MissingPathError(DataError):
+    """There is no such file or folder; the message is one line."""
+
+    def __str__(self) -> str:
+        place, found, _, remedy = (_printable(part, self.longest) for part in self.args)
+        return f"{found[0].upper()}{found[1:]}: {place}. {remedy}"
+
+
 class UnseenError(DataError):
     """An answer that training never showed: no model can give it, so it counts as missed."""
 
@@ -71,6 +79,25 @@ def did_you_mean(word: str, known: list[str]) -> str | None:
     """The question "did you mean 'train.conll'?" where one of the `known` resembles the word, else None."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {quote(near[0])}?" if near else None
+
+
+def missing_path(path: Path, what: str = "file") -> MissingPathError:
+    """The error of a file, or a folder, that is not there; it suggests a similar name, if there is one."""
+    if similar := similar_path(path):
+        remedy = f"Did you mean {similar}?"
+    else:
+        remedy = "Check the spelling." if path.parent.is_dir() else f"There is no folder {path.parent}."
+    return MissingPathError(str(path), f"no such {what}", f"a {what}", remedy)
+
+
+def similar_path(path: Path) -> Path | None:
+    """A path that is there, and of which but one name is written otherwise."""
+    wrong = path
+    while not wrong.parent.is_dir() and wrong != wrong.parent:
+        wrong = wrong.parent
+    near = difflib.get_close_matches(wrong.name, {*_names(wrong.parent)} - {wrong.name})
+    paths = (wrong.with_name(name) / path.relative_to(wrong) for name in near)
+    return next((similar for similar in paths if similar.exists()), None)
 
 
 def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
@@ -108,6 +135,9 @@ def decoded_lines(stream: BinaryIO, path: Path, longest: int = LONGEST_LINE) -> 
 def _open(path: Path) -> BinaryIO:
     try:
         if path.is_dir():
+            if (path / "run.json").is_file():
+                remedy = "give a run before the file: elman evaluate RUN FILE"
+                raise DataError(str(path), "the folder of a run", "a file of data", remedy)
             inside = ", ".join(map(quote, _names(path)[:3])) or "it shows none"
             raise DataError(str(path), "a folder", "a file", f"name a file in it: {inside}")
         if path.exists() and not path.is_file():  # what was read of it once would be gone
@@ -116,9 +146,7 @@ def _open(path: Path) -> BinaryIO:
             )
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
-        found = "no such file" if path.parent.is_dir() else f"no folder {quote(str(path.parent))}"
-        remedy = did_you_mean(path.name, _names(path.parent)) or "check the spelling of the path"
-        raise DataError(str(path), found, "a file", remedy) from None
+        raise missing_path(path) from None
     except OSError as error:
         found = f"a file that does not open: {error.strerror or type(error).__name__}"
         raise DataError(str(path), found, "a readable file", f"see ls -l {_shell(path)}") from error

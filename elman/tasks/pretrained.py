@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.data.source import DataError, counted
+from elman.data.source import DataError, counted, missing_path
 from elman.data.units import END, Unit, Units
 from elman.nn.layers import LAYERS
 from elman.storage import DamagedError, read_json, read_tensors
@@ -95,6 +95,8 @@ class Pretrained:
         """
         run, model = files = [Path(folder) / name for name in FILES]
         expected, remedy = "the run of a language model", "train one: elman train language --out RUN"
+        if not Path(folder).exists():
+            raise missing_path(Path(folder), "folder")
         for file in files:
             if not file.is_file():
                 raise DataError(str(folder), f"no {file.name}", expected, remedy)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from elman.data.source import DataError, quote
+from elman.data.source import DataError, missing_path, quote
 from elman.data.units import END
 from elman.nn.shapes import OneToMany
 from elman.storage import read_json, read_tensors
@@ -20,6 +20,8 @@ from elman.tasks.language import Language, LanguageSettings
 def read_language(folder: str) -> tuple[Language, OneToMany]:
     """Load a run of the `language` task. Raises DataError where there is none, or one of other units."""
     path = Path(folder)
+    if not path.exists():
+        raise missing_path(path, "folder")
     if not (path / "model.safetensors").is_file():
         raise DataError(
             folder, "no trained run", "the folder of a run of language", "give what `elman train --out` named"
