@@ -21,6 +21,7 @@ from typing import Literal
 import numpy as np
 
 from elman.data.arrays import narrowed, open_array
+from elman.data.compression import plain_path
 from elman.data.manifest import PATH, is_manifest, read_manifest, reading
 from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of
 from elman.data.series_ts import LONGEST_SERIES, read_ts
@@ -65,7 +66,7 @@ def format_of(path: str | Path) -> Literal["npy", "ts", "manifest", "table"]:
     """Tell the format of a file by its name, and by how it begins."""
     if str(path).endswith(".npy"):
         return "npy"
-    if str(path).endswith(".ts"):
+    if plain_path(path).suffix == ".ts":
         return "ts"
     lines = (text.strip() for _, text in read_lines(path, LONGEST_SERIES))
     first = next((text for text in lines if text and not text.startswith("#")), "")

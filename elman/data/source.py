@@ -1,4 +1,4 @@
-"""Text files as numbered lines, and the one error that all readers raise.
+"""Text files, compressed or not, as numbered lines, and the one error that all readers raise.
 
 A line ends at LF or CR LF and nowhere else: U+2028, U+0085 and the vertical tab, at which `str.splitlines`
 would also cut, are data.
@@ -14,6 +14,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from elman.data.compression import CompressionError, decompressed
+from elman.data.kinds import HEAD, kind_of
 
 LONGEST_LINE = 1_000_000  # bytes; a longer one is never read whole
 
@@ -103,11 +106,11 @@ def similar_path(path: Path) -> Path | None:
 def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     r"""The lines of a UTF-8 file with their numbers from 1, without line ends and without a byte order mark.
 
-    The file is read as it is asked for, a line at a time.
+    The file is read as it is asked for, a line at a time; one of gzip, bzip2 or xz is decompressed so.
 
-    Raises DataError when the file is absent, a folder, a pipe or not to be opened; at bytes that are not
-    UTF-8, a NUL byte, the byte order mark of another encoding, a carriage return within a line; at a line
-    over `longest` bytes.
+    Raises DataError when the file is absent, a folder, a pipe or not to be opened; for a kind of file that is
+    no text, and for compressed bytes that are damaged or cut short; at bytes that are not UTF-8, a NUL byte,
+    the byte order mark of another encoding, a carriage return within a line; at a line over `longest` bytes.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -123,13 +126,25 @@ def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[
 
 def decoded_lines(stream: BinaryIO, path: Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     """The lines of a stream of bytes, as `read_lines` has them; `path` names it in errors."""
+    stream = decompressed(stream)
     for number in itertools.count(1):
-        line = stream.readline(longest + len(codecs.BOM_UTF8 + b"\r\n"))
+        try:
+            if number == 1:
+                _check_kind(stream.peek(HEAD), path)
+            line = stream.readline(longest + len(codecs.BOM_UTF8 + b"\r\n"))
+        except CompressionError as error:
+            remedy = f"get the file again; {error.method} -t {_shell(path)} says whether it is whole"
+            raise DataError(f"{path}:{number}", str(error), "a whole file", remedy) from None
         if number == 1:
             line = _without_byte_order_mark(line, path)
         if not line:
             return
         yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number, longest)
+
+
+def _check_kind(head: bytes, path: Path) -> None:
+    if kind := kind_of(head):
+        raise DataError(str(path), kind.name, "text", kind.remedy)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
+from elman.data.compression import plain_path
 from elman.data.conllu import is_conllu, read_unlabelled_conllu
 from elman.data.source import counted
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
@@ -124,7 +125,7 @@ class NER(WordTask):
         if not rows or "\t" in rows[0]:
             return bool(rows)
         if len(rows[0].split()) == 1:
-            return not path.endswith(".txt")
+            return plain_path(path).suffix != ".txt"
         last = [row.split()[-1] for row in rows]
         if last == ["O"]:
             return len(rows[0].split()) == 2  # "My blood type is O" is prose

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, read_labels, read_unlabelled
+from elman.data.compression import plain_path
 from elman.data.conllu import COLUMNS, LABELS, is_conllu, read_conllu, read_unlabelled_conllu
 from elman.data.source import DataError, did_you_mean
 from elman.data.text import places_of
@@ -149,7 +150,7 @@ class Tagging(WordTask):
             return bool(head)
         fields = [row.split() for row in head]
         if len(fields[0]) == 1:
-            return not path.endswith(".txt")
+            return plain_path(path).suffix != ".txt"
         column = _index(self._column)
         return all(
             len(row) == len(fields[0]) > column and row[column] in self._number_of_tag for row in fields
