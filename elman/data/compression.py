@@ -23,7 +23,7 @@ class CompressionError(ValueError):
     """A compressed file that is damaged or was cut short; `method` is gzip, bzip2 or xz."""
 
     def __init__(self, method: str, why: str) -> None:
-        super().__init__(f"a {method} file that {why}")
+        super().__init__(f"{'an' if method == 'xz' else 'a'} {method} file that {why}")
         self.method = method
 
 

@@ -22,6 +22,7 @@ from elman.data.conllu import is_conllu, read_unlabelled_conllu
 from elman.data.source import counted
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import places_of
+from elman.data.token_lists import is_token_lists, read_entity_lists, read_unlabelled_lists
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, entity_scores
 from elman.nn.crf import CRF
@@ -78,15 +79,16 @@ class NER(WordTask):
     name = "ner"
     summary = "named-entity recognition"
     shape = "many-to-many, T_x = T_y"
-    files = "CoNLL columns: token first, tag last; IOB1, IOB2 or IOBES"
+    files = "CoNLL columns: token first, tag last; IOB1, IOB2 or IOBES; JSONL with tokens, ner_tags"
     metric_name = "entity_f1"
     labels_fact = "types"
     settings_type = NERSettings
 
     @classmethod
     def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:
-        """Read a CoNLL file."""
-        columns = read_columns(path, skip_bad=skip_bad)
+        """Read a CoNLL file, or JSON lines with tokens and ner_tags."""
+        read = read_entity_lists if is_token_lists(path) else read_columns
+        columns = read(path, skip_bad=skip_bad)
         return Reading(path, columns.sentences, columns.describe())
 
     @classmethod
@@ -120,7 +122,9 @@ class NER(WordTask):
         check_types(examples, self.labels)
 
     def has_records(self, path: str) -> bool:
-        """Tell columns by a tab, by tags that end most first rows, or by one token a row (not in a .txt)."""
+        """Tell JSON lines, and columns by a tab, tags at the end of most rows, or a token a row (no .txt)."""
+        if is_token_lists(path):
+            return True
         rows = self.first_rows(path)
         if not rows or "\t" in rows[0]:
             return bool(rows)
@@ -132,7 +136,9 @@ class NER(WordTask):
         return 2 * sum(map(is_tag, last)) > len(rows)
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts, or the words of a CoNLL-U file."""
+        """Read a CoNLL file, of which only the first column counts, or the words of another."""
+        if is_token_lists(path):
+            return list(read_unlabelled_lists(path))
         if is_conllu(path):
             return list(read_unlabelled_conllu(path))
         return list(read_columns(path, tagged=False).sentences)

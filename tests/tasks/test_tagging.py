@@ -61,7 +61,7 @@ def run(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.parametrize(
-    "column", [None, "lemma", "upos", "xpos", "feats", "deprel", "misc", "2", "14", "-1"]
+    "column", [None, "lemma", "upos", "xpos", "feats", "deprel", "misc", "2", "14", "-1", "tags", "pos_tags"]
 )
 def test_columns_that_may_be_learned(column: str | None) -> None:
     assert settings(column=column).column == column
@@ -87,8 +87,8 @@ def test_columns_that_may_not(column: str, hint: str) -> None:
     with pytest.raises(ValueError, match="column must be one of") as caught:
         settings(column=column)
     assert str(caught.value) == (
-        "column must be one of lemma, upos, xpos, feats, deprel, misc, a number from 2 on, or -1 for the "
-        f"last, got {column!r}" + (f"; {hint}" if hint else "")
+        "column must be one of lemma, upos, xpos, feats, deprel, misc, a name of JSON lines such as "
+        f"pos_tags, a number from 2 on, or -1 for the last, got {column!r}" + (f"; {hint}" if hint else "")
     )
 
 
