@@ -3,8 +3,11 @@
 (A long file, because of its tables of misspellings and bad input.)
 """
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import math
 import re
 import signal
@@ -318,6 +321,35 @@ def test_standard_input_is_refused_as_a_file_would_be(
 def test_a_byte_order_mark_is_no_part_of_standard_input(elman: Call, trained: Path) -> None:
     plain, marked = (elman("predict", trained, stdin=TEXT.encode(name)) for name in ("utf-8", "utf-8-sig"))
     assert marked == plain
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_files_and_standard_input(
+    elman: Call, packed: Callable[[bytes], bytes], trained: Path, files: Files, tmp_path: Path
+) -> None:
+    for name, content in {"test.conll": files["test"].read_bytes(), "plain.txt": TEXT.encode()}.items():
+        plain, file = tmp_path / name, tmp_path / "packed"
+        plain.write_bytes(content)
+        file.write_bytes(packed(content))
+        assert elman("predict", trained, file) == elman("predict", trained, plain)
+        given = (elman("predict", trained, "-", stdin=data) for data in (packed(content), content))
+        assert next(given) == next(given)
+    test = tmp_path / "test.conll"
+    test.write_bytes(packed(test.read_bytes()))
+    assert elman("evaluate", trained, test).out == elman("evaluate", trained, files["test"]).out
+
+
+def test_json_lines_of_tokens(elman: Call, trained: Path, files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    sentences = [
+        [row.split() for row in block.split("\n")]
+        for block in files["test"].read_text().strip().split("\n\n")
+    ]
+    rows = ({"tokens": [r[0] for r in rows], "ner_tags": [r[-1] for r in rows]} for rows in sentences)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert elman("evaluate", trained, path).out == elman("evaluate", trained, files["test"]).out
+    lists, columns = (elman("predict", trained, file, "--json").out for file in (path, files["test"]))
+    assert json.loads(lists) == json.loads(columns)
 
 
 def test_a_line_that_is_no_question_is_named(elman: Call, trained: Path, tmp_path: Path) -> None:

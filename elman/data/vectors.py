@@ -109,6 +109,8 @@ def _split(place: str, text: str, width: int) -> tuple[str, list[str]]:
     if len(numbers) < width or _numbers_at_end(word):
         found = f"{counted(_numbers_at_end(text), 'number')} in {quote(text)}"
         raise DataError(place, found, f"{counted(width, 'number')}, as line 1 says", _WAY_OUT)
+    if "\t" in word:
+        raise DataError(place, f"a tab in the word {quote(word)}", "spaces", "put spaces in place of the tabs")
     if not word:
         raise DataError(place, f"an empty word in {quote(text)}", "a word before the numbers", _WAY_OUT)
     return word, numbers
