@@ -110,7 +110,7 @@ def _split(place: str, text: str, width: int) -> tuple[str, list[str]]:
         found = f"{counted(_numbers_at_end(text), 'number')} in {quote(text)}"
         raise DataError(place, found, f"{counted(width, 'number')}, as line 1 says", _WAY_OUT)
     if "\t" in word:
-        raise DataError(place, f"a tab in the word {quote(word)}", "spaces", "put spaces in place of the tabs")
+        raise DataError(place, f"a tab in the word {quote(word)}", "spaces", "put spaces for tabs")
     if not word:
         raise DataError(place, f"an empty word in {quote(text)}", "a word before the numbers", _WAY_OUT)
     return word, numbers
