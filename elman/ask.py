@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from elman.data.source import decoded_lines, read_lines
+from elman.data.source import decoded_lines, missing_path, read_lines
 from elman.run import Run
 
 STDIN = Path("/dev/stdin")
@@ -72,6 +72,6 @@ def _predict(run: Run, texts: Sequence[str]) -> list[dict[str, Any]]:
     for text, answer in zip(texts, answers, strict=True):
         there = _is_path(text)
         if not {"path", "piece"} & answer.keys() and (there or _PATH.fullmatch(text)):
-            why = "give one file at a time" if there else "there is none of this name"
+            why = "give one file at a time" if there else str(missing_path(Path(text)))
             print(f"warning: {text} is answered as a text, not as a file: {why}", file=sys.stderr)
     return answers

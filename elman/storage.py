@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from elman.data.source import DataError, nearest
+from elman.data.source import DataError, missing_path, nearest
 
 CHECKSUM = "sha256"
 _BLANK = "0" * 64
@@ -41,17 +41,17 @@ def missing_run(
         expected: what it should be.
         remedy: a way out where no run is like it.
     """
-    inside, beside = _runs_in(folder), [] if folder.exists() else _runs_in(folder.parent)
+    if not folder.exists():
+        beside = _runs_in(folder.parent)
+        if not nearest(folder.name, [run.name for run in beside]) and beside:
+            remedy = f"{folder.parent} holds these runs: {_listed(beside)}"
+            return DataError(str(folder), "no such folder", expected, remedy)
+        return missing_path(folder, "folder")
     if (folder.parent / "run.json").is_file():
         remedy = f"give its folder: {folder.parent}"
-    elif inside:
+    elif inside := _runs_in(folder):
         remedy = f"it holds these runs: {_listed(inside)}"
-    elif near := nearest(folder.name, [run.name for run in beside]):
-        remedy = f"did you mean {folder.with_name(near)}?"
-    elif beside:
-        remedy = f"{folder.parent} holds these runs: {_listed(beside)}"
-    found = "no run.json" if folder.is_dir() else "a file" if folder.exists() else "no such folder"
-    return DataError(str(folder), found, expected, remedy)
+    return DataError(str(folder), "no run.json" if folder.is_dir() else "a file", expected, remedy)
 
 
 def _runs_in(folder: Path) -> list[Path]:

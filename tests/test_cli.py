@@ -3,8 +3,11 @@
 (A long file, because of its tables of misspellings and bad input.)
 """
 
+import bz2
+import gzip
 import io
 import json
+import lzma
 import math
 import re
 import signal
@@ -133,8 +136,8 @@ def test_tasks_are_listed(elman: Call) -> None:
             2,
             "cell must be one of rnn, gru, lstm, got 'lsmt'; did you mean 'lstm'?",
         ),
-        ("train ner trian.conll", 3, "did you mean 'train.conll'?"),
-        ("train ner train.conll --dev train.conl", 3, "did you mean 'train.conll'?"),
+        ("train ner trian.conll", 3, "No such file: trian.conll. Did you mean train.conll?"),
+        ("train ner train.conll --dev train.conl", 3, "No such file: train.conl. Did you mean train.conll?"),
         ("train ner train.conll --hidden many", 2, "'many' is not a valid integer"),
         ("train ner train.conll --dropout 1.5", 2, "dropout must be from 0 to less than 1, got 1.5"),
         ("train ner --dev train.conll", 2, "dev and test need a training file beside them"),
@@ -320,6 +323,35 @@ def test_a_byte_order_mark_is_no_part_of_standard_input(elman: Call, trained: Pa
     assert marked == plain
 
 
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_compressed_files_and_standard_input(
+    elman: Call, packed: Callable[[bytes], bytes], trained: Path, files: Files, tmp_path: Path
+) -> None:
+    for name, content in {"test.conll": files["test"].read_bytes(), "plain.txt": TEXT.encode()}.items():
+        plain, file = tmp_path / name, tmp_path / "packed"
+        plain.write_bytes(content)
+        file.write_bytes(packed(content))
+        assert elman("predict", trained, file) == elman("predict", trained, plain)
+        given = (elman("predict", trained, "-", stdin=data) for data in (packed(content), content))
+        assert next(given) == next(given)
+    test = tmp_path / "test.conll"
+    test.write_bytes(packed(test.read_bytes()))
+    assert elman("evaluate", trained, test).out == elman("evaluate", trained, files["test"]).out
+
+
+def test_json_lines_of_tokens(elman: Call, trained: Path, files: Files, tmp_path: Path) -> None:
+    path = tmp_path / "test.jsonl"
+    sentences = [
+        [row.split() for row in block.split("\n")]
+        for block in files["test"].read_text().strip().split("\n\n")
+    ]
+    rows = ({"tokens": [r[0] for r in rows], "ner_tags": [r[-1] for r in rows]} for rows in sentences)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert elman("evaluate", trained, path).out == elman("evaluate", trained, files["test"]).out
+    lists, columns = (elman("predict", trained, file, "--json").out for file in (path, files["test"]))
+    assert json.loads(lists) == json.loads(columns)
+
+
 def test_a_line_that_is_no_question_is_named(elman: Call, trained: Path, tmp_path: Path) -> None:
     plain = tmp_path / "plain.txt"
     plain.write_text("Oslo\n\n\u200b \n")
@@ -340,7 +372,8 @@ def test_a_text_that_looks_like_a_file_is_answered_with_a_warning(
     told = elman("predict", trained, "tset.conll")
     assert (told.code, bare(told.out.strip())) == (0, "tset.conll")
     assert told.err == (
-        "warning: tset.conll is answered as a text, not as a file: there is none of this name\n"
+        "warning: tset.conll is answered as a text, not as a file: "
+        "No such file: tset.conll. Check the spelling.\n"
     )
     told = elman("predict", trained, files["test"], "U.S. troops")
     assert told.err == (
@@ -542,21 +575,71 @@ def test_bad_data(elman: Call, name: str, part: str, short: list[str], tmp_path:
     ("path", "bad"),
     [
         ("folder", Bad(b"", "", "a folder", "a file", "name a file in it: 'inner'")),
-        ("absent", Bad(b"", "", "no such file", "a file", "check the spelling of the path")),
-        ("gone/train", Bad(b"", "", "no folder 'gone'", "a file", "check the spelling of the path")),
-        ("trian", Bad(b"", "", "no such file", "a file", "did you mean 'train'?")),
+        ("absent", "No such file: absent. Check the spelling."),
+        ("gone/train", "No such file: gone/train. There is no folder gone."),
+        ("trian", "No such file: trian. Did you mean train?"),
     ],
 )
 def test_files_that_are_none(
-    elman: Call, path: str, bad: Bad, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    elman: Call, path: str, bad: Bad | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
     Path("folder", "inner").touch()
     Path("train").write_text(GOOD)
     for words in ([path], ["train", "--dev", path], ["train", "--vectors", path]):
-        complains(elman("train", "ner", *words, "--out", "run"), path, bad)
+        told = elman("train", "ner", *words, "--out", "run")
+        if isinstance(bad, Bad):
+            complains(told, path, bad)
+        else:
+            assert (told.code, told.out, told.err.splitlines()[-1]) == (3, "", f"elman: {bad}")
         assert not Path("run").exists()
+
+
+# The kinds of input: where the wrong name stands in the command, and what is there instead.
+MISSPELT = {
+    "ner": ("train ner {}", "train.conll"),
+    "tagging": ("train tagging {}", "train.conllu"),
+    "sentiment": ("train sentiment {}", "train.csv"),
+    "dna": ("train dna {}", "train.fasta"),
+    "language": ("train language {}", "train.txt"),
+    "series": ("train series {}", "train.ts"),
+    "arrays": ("train series {}", "train.npy"),
+    "manifest": ("train video {}", "train.tsv"),
+    "recordings": ("train speech {}", "train.tsv"),
+    "steps": ("train music {}", "train.json"),
+    "MIDI": ("train music {}", "train.mid"),
+    "a pair": ("train translation {} --source en --target de", "train"),
+    "dev": ("train ner data/train.conll --dev {}", "dev.conll"),
+    "test": ("train ner data/train.conll --test {}", "test.conll"),
+    "vectors": ("train ner data/train.conll --vectors {}", "glove.txt"),
+    "evaluate": ("evaluate {run} {}", "dev.conll"),
+    "a run": ("evaluate {} data/train.conll", "run"),
+    "a run to ask": ("predict {} hello", "run"),
+    "--init": ("train ner data/train.conll --init {}", "lm"),
+}
+
+
+@pytest.mark.parametrize("kind", MISSPELT)
+def test_a_name_beside_a_similar_one(
+    elman: Call, kind: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, name = MISSPELT[kind]
+    is_folder = "." not in name and kind != "a pair"
+    Path("data").mkdir()
+    Path("data/train.conll").write_text(GOOD)
+    there = Path("data", name)
+    if is_folder:
+        there.mkdir()
+    for side in (".en", ".de") if kind == "a pair" else ("",):
+        if not is_folder:
+            Path(f"{there}{side}").touch()
+    wrong = f"dta/{name}"
+    told = elman(*command.format(wrong, run=trained).split())
+    asked = f"{wrong}.en" if kind == "a pair" else wrong
+    said = f"elman: No such {'folder' if is_folder else 'file'}: {asked}. Did you mean {there}?"
+    assert (told.code, told.out, told.err.splitlines()[-1]) == (3, "", said)
 
 
 @pytest.mark.parametrize(

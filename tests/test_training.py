@@ -251,10 +251,10 @@ def test_a_folder_that_is_taken(trained: Path, files: Files, tmp_path: Path) -> 
         ({"hiden": 8}, UsageError, "there is no setting 'hiden'; did you mean 'hidden'?"),
         ({"hidden": 0}, UsageError, "hidden must be at least 1, got 0"),
         ({"train": None, "dev": "dev"}, UsageError, "dev and test need a training file"),
-        ({"train": "nowhere"}, DataError, "nowhere: found no such file"),
-        ({"dev": "nowhere"}, DataError, "nowhere: found no such file"),
-        ({"test": "nowhere"}, DataError, "nowhere: found no such file"),
-        ({"vectors": "nowhere"}, DataError, "nowhere: found no such file"),
+        ({"train": "nowhere"}, DataError, "No such file: nowhere. Check the spelling."),
+        ({"dev": "nowhere"}, DataError, "No such file: nowhere. Check the spelling."),
+        ({"test": "nowhere"}, DataError, "No such file: nowhere. Check the spelling."),
+        ({"vectors": "nowhere"}, DataError, "No such file: nowhere. Check the spelling."),
         ({"train": "one"}, DataError, "one: found one example\n  expected at least 2"),
         ({"dev": "unseen"}, DataError, "unseen:2: found an entity of type 'WORK', never seen in training"),
     ],
@@ -485,10 +485,23 @@ def test_a_run_without_weights(trained: Path, tmp_path: Path) -> None:
         elman.load(folder)
 
 
-@pytest.mark.parametrize(("name", "found"), [("nowhere", "no such folder"), ("", "no run.json")])
-def test_a_folder_that_is_no_run(name: str, found: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"found {found}\n  expected the folder of a run\n"):
-        elman.load(tmp_path / name)
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    no_run, remedy = tmp_path / "ner", "give the folder that `elman train --out` named"
+    no_run.mkdir()
+    file = no_run / "model.safetensors"
+    file.touch()
+
+    def message(folder: Path) -> str:
+        with pytest.raises(DataError) as caught:
+            elman.load(folder)
+        return str(caught.value)
+
+    assert message(tmp_path / "nre") == f"No such folder: {tmp_path}/nre. Did you mean {no_run}?"
+    assert message(tmp_path / "zzz") == f"No such folder: {tmp_path}/zzz. Check the spelling."
+    assert message(no_run) == f"{no_run}: found no run.json\n  expected the folder of a run\n  {remedy}"
+    assert message(file) == f"{file}: found a file\n  expected the folder of a run\n  {remedy}"
+    (no_run / "run.json").touch()
+    assert message(file).endswith(f"  give its folder: {no_run}")
 
 
 def test_weights_of_another_run(trained: Path, files: Files, settings: Settings, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from elman.data.arrays import open_array
 from elman.data.extras import need
 from elman.data.flac import end_of_flac
 from elman.data.frames import RATE_HZ, WINDOW_SAMPLES
-from elman.data.source import DataError, counted
+from elman.data.source import DataError, counted, missing_path
 
 SUFFIXES = (".flac", ".wav")
 LOWEST_RATE_HZ, HIGHEST_RATE_HZ = 4_000, 384_000
@@ -117,7 +117,7 @@ def read_format(path: str | Path) -> Format:
             ends = end_of_flac(file)
         info = soundfile.info(str(path))
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(str(path), "no such file", "WAV or FLAC", "check the spelling of the path") from None
+        raise missing_path(path) from None
     except IsADirectoryError:
         raise DataError(str(path), "a folder", "a file of sound", "name a file in it") from None
     except (OSError, soundfile.SoundFileError) as error:

@@ -187,11 +187,18 @@ def read_columns(path: str | Path, *, tagged: bool = True, skip_bad: bool = Fals
     sentences, documents, comments, skipped = _read(path, tagged=tagged, entities=True, skip_bad=skip_bad)
     if not tagged:
         return Columns(str(path), sentences, None, (), documents, comments, 0, skipped)
+    return in_iob2(str(path), sentences, documents, comments, skipped)
+
+
+def in_iob2(
+    path: str, sentences: tuple[Sentence, ...], documents: int = 0, comments: int = 0, skipped: int = 0
+) -> Columns:
+    """Find out the scheme of sentences and turn their tags into IOB2. Raises DataError where schemes mix."""
     scheme = _scheme(sentences)
     normal = tuple(map(_in_iob2, sentences))
     repaired = sum(map(_changes, sentences, normal)) if scheme == "IOB2" else 0
     types = sorted({tagging.parse(tag)[1] for sentence in normal for tag in set(sentence.tags or ())} - {""})
-    return Columns(str(path), normal, scheme, tuple(types), documents, comments, repaired, skipped)
+    return Columns(path, normal, scheme, tuple(types), documents, comments, repaired, skipped)
 
 
 def read_labels(path: str | Path, column: int = -1, *, skip_bad: bool = False) -> Labelled:
@@ -355,14 +362,8 @@ def _row(number: int, text: str, layout: _Layout) -> list[str]:
     if layout.tagged and not fields[layout.column]:
         which = "the last column" if layout.column == layout.columns - 1 else f"column {layout.column + 1}"
         raise DataError(place, f"a missing tag in {quote(text)}", f"a tag in {which}", _WAY_OUT)
-    if layout.entities and layout.tagged:
-        tag = fields[layout.column]
-        try:
-            tagging.parse(tag)
-        except ValueError:
-            raise DataError(
-                place, f"the unknown tag {quote(tag)}", tagging.EXPECTED, tagging.suggestion(tag)
-            ) from None
+    if layout.entities and layout.tagged and not tagging.is_tag(tag := fields[layout.column]):
+        raise DataError(place, f"the unknown tag {quote(tag)}", tagging.EXPECTED, tagging.suggestion(tag))
     return fields
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from elman.data.columns import Labelled, Sentence, Written
+from elman.data.compression import plain_path
 from elman.data.source import DataError, counted, quote, read_lines
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -45,7 +46,7 @@ _Row = tuple[int, str]
 
 def is_conllu(path: str | Path) -> bool:
     """Tell CoNLL-U by the name of the file, or by its first row, even a damaged one. Raises DataError."""
-    if Path(path).suffix == ".conllu":
+    if plain_path(path).suffix == ".conllu":
         return True
     row = next((text for _, text in read_lines(path) if text.strip() and not text.startswith("#")), "")
     fields = row.split("\t") if "\t" in row else row.split()

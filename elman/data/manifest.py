@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.source import DataError, counted, did_you_mean, quote, read_lines, similar_path
 
 PATH = "path"
 SKIP = "correct the row, or leave it out with --skip-bad"
@@ -81,7 +81,7 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
             continue
         (clips if clip.path.is_file() else missing).append(clip)
     if missing and not skip_bad:
-        raise _missing(missing, len(clips) + len(missing))
+        raise _missing(path, missing, len(clips) + len(missing))
     skipped += len(missing)
     if not clips:
         found = f"{counted(skipped, 'bad row')} and no good one" if skipped else "no row under the first"
@@ -154,14 +154,16 @@ class _MissingError(DataError):
     longest = 1_000_000
 
 
-def _missing(missing: Sequence[Clip], rows: int) -> DataError:
+def _missing(manifest: Path, missing: Sequence[Clip], rows: int) -> DataError:
     """Return the error that names the missing files."""
     named = ", ".join(
         f"{quote(clip.columns[PATH])} (line {clip.place.rpartition(':')[2]})" for clip in missing
     )
+    similar = similar_path(missing[0].path)
+    hint = f" (did you mean {quote(os.path.relpath(similar, manifest.parent))}?)" if similar else ""
     return _MissingError(
         missing[0].place,
         f"{len(missing):,} of {counted(rows, 'file')} missing: {named}",
         "files in the manifest's folder",
-        "put them there, correct the paths, or leave their rows out with --skip-bad",
+        f"put them there, correct the paths{hint}, or leave their rows out with --skip-bad",
     )

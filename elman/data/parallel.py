@@ -1,7 +1,7 @@
 """Parallel text: sentences and their translations, as a pair of files line by line, or as a table.
 
 A pair of files NAME.en and NAME.de is given as NAME, with the suffixes beside it; what ends as a table does
-(.csv, .tsv, .jsonl) is one, whose columns have these names.
+(.csv, .tsv, .jsonl) is one, whose columns have these names. Behind either, .gz, .bz2 or .xz may follow.
 """
 
 from collections import Counter
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.compression import SUFFIXES, plain_path
+from elman.data.source import DataError, MissingPathError, counted, quote, read_lines, similar_path
 from elman.data.tables import read_table
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
@@ -47,9 +48,15 @@ class Parallel:
 
 def paths(path: str, source: str, target: str) -> list[Path]:
     """Return the files that a path names: a table, or the two sides of a pair."""
-    if Path(path).suffix.lower() in _TABLES:
+    if plain_path(path).suffix.lower() in _TABLES:
         return [Path(path)]
-    return [Path(f"{path}.{source}"), Path(f"{path}.{target}")]
+    return [_side(path, source), _side(path, target)]
+
+
+def _side(path: str, language: str) -> Path:
+    """Return the file of a language, which may be compressed."""
+    plain = f"{path}.{language}"
+    return next((Path(plain + s) for s in ("", *SUFFIXES) if Path(plain + s).exists()), Path(plain))
 
 
 def read_parallel(path: str, source: str, target: str, *, skip_bad: bool = False) -> Parallel:
@@ -106,22 +113,21 @@ def read_parallel(path: str, source: str, target: str, *, skip_bad: bool = False
 
 def _no_side(path: str, file: Path, source: str, target: str) -> DataError:
     """Return the error of a side that is not there; a user may have named a side where NAME was wanted."""
-    whole = Path(path)
-    if whole.is_file() and whole.suffix in (f".{source}", f".{target}"):
-        remedy = f"give both at once, without the suffix: {whole.with_suffix('')}"
+    whole, side = Path(path), file.suffix
+    inside = sorted({plain_path(p).name for p in file.parent.iterdir()}) if file.parent.is_dir() else []
+    sides = [name[len(file.stem) + 1 :] for name in inside if name.startswith(f"{file.stem}.")]
+    similar = similar_path(file)
+    if whole.is_file() and plain_path(whole).suffix in (f".{source}", f".{target}"):
+        remedy = f"Give both sides at once, without the suffix: {plain_path(whole).with_suffix('')}"
+    elif len(sides) >= 2:
+        remedy = f"There is {whole.name} in {', '.join(sides)}: name two with --source and --target."
+    elif sides:
+        remedy = f"It should hold the lines of {whole.name}.{sides[0]} in {side[1:]}."
+    elif similar and plain_path(similar).suffix == side:
+        remedy = f"Did you mean {plain_path(similar).with_suffix('')}?"
     else:
-        folder = file.parent
-        names = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        sides = [name[len(file.stem) + 1 :] for name in names if name.startswith(f"{file.stem}.")]
-        remedy = did_you_mean(file.name, names) or "check the spelling of the path"
-        if len(sides) >= 2:
-            remedy = f"there is {whole.name} in {', '.join(sides)}: name two with --source and --target"
-    return DataError(
-        str(file),
-        "no such file",
-        f"the lines of {file.stem} in {file.suffix[1:]}, or else a table that ends in .tsv or .jsonl",
-        remedy,
-    )
+        remedy = f"Give NAME of NAME.{source} and NAME.{target}, or a table that ends in .tsv or .jsonl."
+    return MissingPathError(str(file), "no such file", "a file", remedy)
 
 
 def _unequal(files: Sequence[Path], first_is_longer: bool) -> DataError:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from elman.data.arrays import narrowed
+from elman.data.numbers import read_number, read_numbers
 from elman.data.source import DataError, counted, quote
 
 MISSING = ("", "?", "na", "nan", "null", "none")  # in whatever case
@@ -187,7 +188,7 @@ def steps_of(channels: Sequence[str], place: str, remedy: str) -> np.ndarray:
 def numbers_of(texts: Sequence[str], place: str, remedy: str, what: str) -> np.ndarray:
     """Numbers that are written down, as float32."""
     try:
-        values = np.array(texts, dtype=np.float64)
+        values = read_numbers(texts)
     except ValueError:
         values = np.array([_number(text, place, remedy, what) for text in texts])
     return narrowed(values)
@@ -197,7 +198,7 @@ def _number(text: str, place: str, remedy: str, what: str) -> float:
     if text.strip().lower() in MISSING:
         return np.nan
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         raise DataError(
             place, f"{quote(text)} in {what}", "a number, or ? where it is missing", remedy

@@ -1,8 +1,6 @@
 """Reads series of numbers in four formats.
 
-- `.ts` of the UEA and UCR archives (Bagnall et al. 2018, "The UEA multivariate time series classification
-  archive"): a head of @ lines, then a line a series. A channel's steps are parted by commas, channels by
-  colons, and the answer comes last. Series may differ in length, the channels of one series may not.
+- `.ts` of the UEA and UCR archives: see `elman.data.series_ts`.
 - CSV (or TSV): a row a time step, with a column `series` that says which series it belongs to, a column for
   each channel, and a column for the answer, the same in all rows of a series, which follow each other.
 - `.npy`: an array [series, steps, channels], and beside NAME.npy the answers in NAME.labels.csv, a row a
@@ -23,12 +21,11 @@ from typing import Literal
 import numpy as np
 
 from elman.data.arrays import narrowed, open_array
+from elman.data.compression import plain_path
 from elman.data.manifest import PATH, is_manifest, read_manifest, reading
-from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of, steps_of
+from elman.data.series import SKIP, Series, SeriesFile, Wanted, answer_of, numbered, numbers_of
+from elman.data.series_ts import LONGEST_SERIES, read_ts
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
-
-LONGEST_SERIES = 100_000_000  # bytes of a line: a whole series stands in it
-MOST_DIGITS = 9  # of the numbers in a head
 
 _Row = tuple[int, list[str]]
 
@@ -54,7 +51,7 @@ def read_series(path: str | Path, wanted: Wanted, *, skip_bad: bool = False) -> 
     if kind == "npy":
         found = _read_array(Path(path), wanted)
     elif kind == "ts":
-        found = _read_ts(str(path), wanted, skip_bad)
+        found = read_ts(str(path), wanted, skip_bad)
     elif kind == "manifest":
         found = _read_manifest(str(path), wanted, skip_bad)
     else:
@@ -69,7 +66,7 @@ def format_of(path: str | Path) -> Literal["npy", "ts", "manifest", "table"]:
     """Tell the format of a file by its name, and by how it begins."""
     if str(path).endswith(".npy"):
         return "npy"
-    if str(path).endswith(".ts"):
+    if plain_path(path).suffix == ".ts":
         return "ts"
     lines = (text.strip() for _, text in read_lines(path, LONGEST_SERIES))
     first = next((text for text in lines if text and not text.startswith("#")), "")
@@ -83,117 +80,6 @@ def answers_beside(path: str | Path) -> Path:
     return Path(path).with_suffix(".labels.csv")
 
 
-# .ts
-
-
-def _read_ts(path: str, wanted: Wanted, skip_bad: bool) -> SeriesFile:
-    lines = ((number, text.strip()) for number, text in read_lines(path, LONGEST_SERIES))
-    lines = ((number, text) for number, text in lines if text and not text.startswith("#"))
-    head = _Head.of(path, lines, wanted)
-    series: list[Series] = []
-    skipped = 0
-    for number, text in lines:
-        try:
-            series.append(head.case(f"{path}:{number}", text, str(len(series) + skipped + 1)))
-        except DataError:
-            if not skip_bad:
-                raise
-            skipped += 1
-        else:
-            head = replace(head, channels=head.channels or len(series[0].channels))
-    return SeriesFile(path, tuple(series), skipped)
-
-
-@dataclass(frozen=True)
-class _Head:
-    """What the @ lines say: the number of channels and of steps (0: not said), and what comes last."""
-
-    wanted: Wanted
-    channels: int
-    steps: int
-    last: Literal["label", "target", "nothing"]
-    labels: tuple[str, ...]
-
-    @classmethod
-    def of(cls, path: str, lines: Iterator[tuple[int, str]], wanted: Wanted) -> _Head:
-        said: dict[str, tuple[int, list[str]]] = {}
-        for number, text in lines:
-            key, *values = text.split()
-            if key.lower() == "@data":
-                break
-            if not key.startswith("@"):
-                raise DataError(
-                    f"{path}:{number}", quote(text), "@data before the first series", "add the line @data"
-                )
-            said[key.lower()] = (number, values)
-        else:
-            raise DataError(path, "no @data", "@data, and series behind it", "add them")
-
-        def word(key: str) -> str:
-            return next(iter(said.get(key, (0, []))[1]), "").lower()
-
-        if word("@timestamps") == "true":
-            raise DataError(
-                f"{path}:{said['@timestamps'][0]}",
-                "@timeStamps true",
-                "series without time stamps, their steps at equal distances",
-                "convert the file to CSV, the time as a channel of its own",
-            )
-        last = "label" if word("@classlabel") == "true" else "nothing"
-        last = "target" if word("@targetlabel") == "true" else last
-        if wanted.answer is not None and (last == "nothing" or (last == "target" and not wanted.numeric)):
-            key = "@targetLabel true" if last == "target" else "no @classLabel true"
-            remedy = (
-                "give --target target" if last == "target" else "declare the labels: @classLabel true A B"
-            )
-            raise DataError(path, key, "a label behind each series", remedy)
-        return cls(
-            wanted,
-            1 if word("@univariate") == "true" else _count(path, said, "@dimensions", "@dimension"),
-            _count(path, said, "@serieslength") if word("@equallength") == "true" else 0,
-            last,
-            tuple(said["@classlabel"][1][1:]) if last == "label" else (),
-        )
-
-    def case(self, place: str, text: str, name: str) -> Series:
-        *channels, last = text.split(":") if self.last != "nothing" else [*text.split(":"), ""]
-        answer = None
-        if self.wanted.answer is not None:
-            answer = answer_of(last, self.wanted, place)
-            if self.labels and last.strip() not in self.labels:
-                raise DataError(
-                    place,
-                    f"the undeclared label {quote(last.strip())}",
-                    f"one that @classLabel declares: {', '.join(self.labels)}",
-                    did_you_mean(last.strip(), list(self.labels)) or SKIP,
-                )
-        if self.channels and len(channels) != self.channels:
-            raise DataError(
-                place,
-                counted(len(channels), "channel"),
-                f"{self.channels:,}, as in the rest of the file",
-                SKIP,
-            )
-        values = steps_of(channels, place, SKIP)
-        if self.steps and len(values) != self.steps:
-            raise DataError(
-                place, counted(len(values), "step"), f"{self.steps:,}, as @seriesLength says", SKIP
-            )
-        return Series(values, numbered(len(channels)), answer, name, place)
-
-
-def _count(path: str, said: dict[str, tuple[int, list[str]]], *keys: str) -> int:
-    """The whole number behind one of the keys; 0 where there is none of them."""
-    for key in keys:
-        if key in said:
-            number, values = said[key]
-            if len(values) != 1 or not values[0].isdecimal() or len(values[0]) > MOST_DIGITS:
-                expected = f"a whole number of at most {MOST_DIGITS} digits"
-                raise DataError(f"{path}:{number}", f"{key} {' '.join(values)}", expected, "correct it")
-            return int(values[0])
-    return 0
-
-
 # tables
 
 
@@ -204,12 +90,23 @@ def _rows(path: str | Path) -> Iterator[_Row]:
         if text.strip():
             separator = separator or ("\t" if "\t" in text else ",")
             try:
-                row = next(csv.reader([text], delimiter=separator))
-            except csv.Error:
-                found = f"a field of more than {csv.field_size_limit():,} characters"
-                remedy = "correct it, or leave the line out"
-                raise DataError(f"{path}:{number}", found, "a name or a number", remedy) from None
+                row = next(csv.reader([text], delimiter=separator, strict=True))
+            except csv.Error as error:
+                raise _bad_row(f"{path}:{number}", text, str(error)) from None
             yield number, [field.strip() for field in row]
+
+
+def _bad_row(place: str, text: str, why: str) -> DataError:
+    if "limit" in why:
+        found = f"a field of more than {csv.field_size_limit():,} characters"
+        return DataError(place, found, "a name or a number", "correct it, or leave the line out")
+    how = "never closed" if "end of data" in why else "closed within a field"
+    return DataError(
+        place,
+        f"a quote that is {how}: {quote(text)}",
+        'quotes around whole fields, and each quote in one doubled: "a ""quote"" here"',
+        "correct the row",
+    )
 
 
 def columns_of(path: str | Path) -> list[str]:

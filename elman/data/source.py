@@ -1,4 +1,4 @@
-"""Text files as numbered lines, and the one error that all readers raise.
+"""Text files, compressed or not, as numbered lines, and the one error that all readers raise.
 
 A line ends at LF or CR LF and nowhere else: U+2028, U+0085 and the vertical tab, at which `str.splitlines`
 would also cut, are data.
@@ -14,6 +14,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from elman.data.compression import CompressionError, decompressed
+from elman.data.kinds import HEAD, kind_of
 
 LONGEST_LINE = 1_000_000  # bytes; a longer one is never read whole
 
@@ -46,6 +49,14 @@ class DataError(Exception):
     def __str__(self) -> str:
         place, found, expected, remedy = (_printable(part, self.longest) for part in self.args)
         return f"{place}: found {found}\n  expected {expected}\n  {remedy}"
+
+
+class MissingPathError(DataError):
+    """There is no such file or folder; the message is one line."""
+
+    def __str__(self) -> str:
+        place, found, _, remedy = (_printable(part, self.longest) for part in self.args)
+        return f"{found[0].upper()}{found[1:]}: {place}. {remedy}"
 
 
 class UnseenError(DataError):
@@ -92,14 +103,33 @@ def _plain(name: str) -> str:
     return name.casefold().replace("_", "-").lstrip("-")
 
 
+def missing_path(path: Path, what: str = "file") -> MissingPathError:
+    """The error of a file, or a folder, that is not there; it suggests a similar name, if there is one."""
+    if similar := similar_path(path):
+        remedy = f"Did you mean {similar}?"
+    else:
+        remedy = "Check the spelling." if path.parent.is_dir() else f"There is no folder {path.parent}."
+    return MissingPathError(str(path), f"no such {what}", f"a {what}", remedy)
+
+
+def similar_path(path: Path) -> Path | None:
+    """A path that is there, and of which but one name is written otherwise."""
+    wrong = path
+    while not wrong.parent.is_dir() and wrong != wrong.parent:
+        wrong = wrong.parent
+    near = difflib.get_close_matches(wrong.name, {*_names(wrong.parent)} - {wrong.name})
+    paths = (wrong.with_name(name) / path.relative_to(wrong) for name in near)
+    return next((similar for similar in paths if similar.exists()), None)
+
+
 def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     r"""The lines of a UTF-8 file with their numbers from 1, without line ends and without a byte order mark.
 
-    The file is read as it is asked for, a line at a time.
+    The file is read as it is asked for, a line at a time; one of gzip, bzip2 or xz is decompressed so.
 
-    Raises DataError when the file is absent, a folder, a pipe or not to be opened; at bytes that are not
-    UTF-8, a NUL byte, the byte order mark of another encoding, a carriage return within a line; at a line
-    over `longest` bytes.
+    Raises DataError when the file is absent, a folder, a pipe or not to be opened; for a kind of file that is
+    no text, and for compressed bytes that are damaged or cut short; at bytes that are not UTF-8, a NUL byte,
+    the byte order mark of another encoding, a carriage return within a line; at a line over `longest` bytes.
 
     >>> import tempfile
     >>> with tempfile.NamedTemporaryFile() as file:
@@ -115,8 +145,15 @@ def read_lines(path: str | Path, longest: int = LONGEST_LINE) -> Iterator[tuple[
 
 def decoded_lines(stream: BinaryIO, path: Path, longest: int = LONGEST_LINE) -> Iterator[tuple[int, str]]:
     """The lines of a stream of bytes, as `read_lines` has them; `path` names it in errors."""
+    stream = decompressed(stream)
     for number in itertools.count(1):
-        line = stream.readline(longest + len(codecs.BOM_UTF8 + b"\r\n"))
+        try:
+            if number == 1:
+                _check_kind(stream.peek(HEAD), path)
+            line = stream.readline(longest + len(codecs.BOM_UTF8 + b"\r\n"))
+        except CompressionError as error:
+            remedy = f"get the file again; {error.method} -t {_shell(path)} says whether it is whole"
+            raise DataError(f"{path}:{number}", str(error), "a whole file", remedy) from None
         if number == 1:
             line = _without_byte_order_mark(line, path)
         if not line:
@@ -124,9 +161,17 @@ def decoded_lines(stream: BinaryIO, path: Path, longest: int = LONGEST_LINE) -> 
         yield number, _decode(line.removesuffix(b"\n").removesuffix(b"\r"), path, number, longest)
 
 
+def _check_kind(head: bytes, path: Path) -> None:
+    if kind := kind_of(head):
+        raise DataError(str(path), kind.name, "text", kind.remedy)
+
+
 def _open(path: Path) -> BinaryIO:
     try:
         if path.is_dir():
+            if (path / "run.json").is_file():
+                remedy = "give a run before the file: elman evaluate RUN FILE"
+                raise DataError(str(path), "the folder of a run", "a file of data", remedy)
             inside = ", ".join(map(quote, _names(path)[:3])) or "it shows none"
             raise DataError(str(path), "a folder", "a file", f"name a file in it: {inside}")
         if path.exists() and not path.is_file():  # what was read of it once would be gone
@@ -135,9 +180,7 @@ def _open(path: Path) -> BinaryIO:
             )
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
-        found = "no such file" if path.parent.is_dir() else f"no folder {quote(str(path.parent))}"
-        remedy = did_you_mean(path.name, _names(path.parent)) or "check the spelling of the path"
-        raise DataError(str(path), found, "a file", remedy) from None
+        raise missing_path(path) from None
     except OSError as error:
         found = f"a file that does not open: {error.strerror or type(error).__name__}"
         raise DataError(str(path), found, "a readable file", f"see ls -l {_shell(path)}") from error

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from elman.data.compression import plain_path
 from elman.data.source import LONGEST_LINE, DataError, counted, did_you_mean, quote, read_lines
 
 SEPARATORS = {"CSV": ",", "TSV": "\t"}
@@ -111,7 +112,7 @@ def read_table(
 
 def format_of(path: str | Path) -> str:
     """Return CSV, TSV or JSON lines, by the suffix of a file or else by its first line. Raises DataError."""
-    if known := _SUFFIXES.get(Path(path).suffix.lower()):
+    if known := _SUFFIXES.get(plain_path(path).suffix.lower()):
         return known
     first = _first_line(path)
     if first.lstrip().startswith("{"):
@@ -121,7 +122,7 @@ def format_of(path: str | Path) -> str:
 
 def is_table(path: str | Path, column: str) -> bool:
     """Tell a table with this column from lines of plain text, by suffix or first line. Raises DataError."""
-    if Path(path).suffix.lower() in _SUFFIXES:
+    if plain_path(path).suffix.lower() in _SUFFIXES:
         return True
     kind, first = format_of(path), _first_line(path)
     return kind == "JSON lines" or column in (name.strip() for name in first.split(SEPARATORS[kind]))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from elman.data.numbers import read_number
 from elman.data.source import DataError, counted, quote, read_lines
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -108,6 +109,8 @@ def _split(place: str, text: str, width: int) -> tuple[str, list[str]]:
     if len(numbers) < width or _numbers_at_end(word):
         found = f"{counted(_numbers_at_end(text), 'number')} in {quote(text)}"
         raise DataError(place, found, f"{counted(width, 'number')}, as line 1 says", _WAY_OUT)
+    if "\t" in word:
+        raise DataError(place, f"a tab in the word {quote(word)}", "spaces", "put spaces for tabs")
     if not word:
         raise DataError(place, f"an empty word in {quote(text)}", "a word before the numbers", _WAY_OUT)
     return word, numbers
@@ -129,6 +132,6 @@ def _numbers_at_end(text: str) -> int:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return read_number(text)
     except ValueError:
         return None

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from elman.data.extras import need
-from elman.data.source import DataError, counted
+from elman.data.source import DataError, counted, missing_path
 
 FRAMES_A_SECOND = 8
 SIDE = 64  # pixels of a frame's height and width; its shape is lost, its motion is not
@@ -77,7 +77,7 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
             _check_size(path)
             yield from _sampled(_frames(film, film.streams.video[0], path), path)
     except FileNotFoundError:
-        raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
+        raise missing_path(path) from None
     except IsADirectoryError:
         raise DataError(str(path), "a folder", "a film", "name a file in it") from None
     except av.error.FFmpegError as error:
@@ -231,6 +231,6 @@ def _fingerprint(path: Path) -> str:
     try:
         facts = path.stat()
     except OSError:
-        raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
+        raise missing_path(path) from None
     made_of = (path.resolve(), facts.st_size, facts.st_mtime_ns, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
     return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
-from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
+from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta, is_fastq
 from elman.data.source import DataError, counted
 from elman.data.strands import WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
 from elman.data.tables import is_table
@@ -99,11 +99,12 @@ class DNA(Task):
 
     @classmethod
     def read(cls, path: str, settings: DNASettings, *, skip_bad: bool = False) -> Reading:
-        """Read a FASTA file or a table."""
+        """Read a FASTA or FASTQ file or a table."""
         strands, skipped = read_strands(
             path, sequence=settings.sequence, label=settings.label, skip_bad=skip_bad
         )
-        facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
+        qualities = ["qualities not used"] if is_fastq(path) else []
+        facts = [counted(len(strands), "sequence"), *describe_bases(strands), *qualities]
         ids = Counter(strand.name for strand in strands if strand.name)
         if several := sum(count > 1 for count in ids.values()):
             facts.append(f"{counted(several, 'id')} under several labels")
@@ -165,7 +166,7 @@ class DNA(Task):
         return Strand(bases, None, None, "input", 1)
 
     def has_records(self, path: str) -> bool:
-        """Tell FASTA, and a table with a column of sequences, from typed lines."""
+        """Tell FASTA, FASTQ, and a table with a column of sequences, from typed lines."""
         return is_fasta(path) or is_table(path, self.settings.sequence)
 
     def questions(self, path: str) -> list[Strand]:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
+from elman.data.compression import plain_path
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
 from elman.data.midi import SUFFIXES, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
 from elman.data.source import DataError, counted
@@ -154,7 +155,7 @@ class Music(Task):
 
     def has_records(self, path: str) -> bool:
         """Tell MIDI files, folders and JSON files by their names from lines of steps."""
-        return Path(path).is_dir() or Path(path).suffix.lower() == ".json" or is_midi(path)
+        return Path(path).is_dir() or plain_path(path).suffix.lower() == ".json" or is_midi(path)
 
     def questions(self, path: str) -> list[Piece]:
         """Read what `read` reads."""

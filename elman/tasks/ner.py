@@ -17,10 +17,12 @@ from torch import Tensor
 
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
+from elman.data.compression import plain_path
 from elman.data.conllu import is_conllu, read_unlabelled_conllu
 from elman.data.source import counted
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import places_of
+from elman.data.token_lists import is_token_lists, read_entity_lists, read_unlabelled_lists
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, entity_scores
 from elman.nn.crf import CRF
@@ -76,8 +78,9 @@ class NER(WordTask):
 
     @classmethod
     def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:
-        """Read a CoNLL file."""
-        columns = read_columns(path, skip_bad=skip_bad)
+        """Read a CoNLL file, or JSON lines with tokens and ner_tags."""
+        read = read_entity_lists if is_token_lists(path) else read_columns
+        columns = read(path, skip_bad=skip_bad)
         return Reading(path, columns.sentences, columns.describe())
 
     @classmethod
@@ -111,19 +114,23 @@ class NER(WordTask):
         check_types(examples, self.labels)
 
     def has_records(self, path: str) -> bool:
-        """Tell columns by a tab, by tags that end most first rows, or by one token a row (not in a .txt)."""
+        """Tell JSON lines, and columns by a tab, tags at the end of most rows, or a token a row (no .txt)."""
+        if is_token_lists(path):
+            return True
         rows = self.first_rows(path)
         if not rows or "\t" in rows[0]:
             return bool(rows)
         if len(rows[0].split()) == 1:
-            return not path.endswith(".txt")
+            return plain_path(path).suffix != ".txt"
         last = [row.split()[-1] for row in rows]
         if last == ["O"]:
             return len(rows[0].split()) == 2  # "My blood type is O" is prose
         return 2 * sum(map(is_tag, last)) > len(rows)
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts, or the words of a CoNLL-U file."""
+        """Read a CoNLL file, of which only the first column counts, or the words of another."""
+        if is_token_lists(path):
+            return list(read_unlabelled_lists(path))
         if is_conllu(path):
             return list(read_unlabelled_conllu(path))
         return list(read_columns(path, tagged=False).sentences)

@@ -17,9 +17,11 @@ from torch.nn import functional as F
 
 from elman.data.batch import unpack
 from elman.data.columns import Sentence, read_labels, read_unlabelled
+from elman.data.compression import plain_path
 from elman.data.conllu import COLUMNS, LABELS, is_conllu, read_conllu, read_unlabelled_conllu
 from elman.data.source import DataError
 from elman.data.text import places_of
+from elman.data.token_lists import is_token_lists, read_label_lists, read_unlabelled_lists
 from elman.data.vocabulary import UNKNOWN
 from elman.learning.baselines import MostFrequent
 from elman.learning.metrics import confusion, label_scores
@@ -54,10 +56,12 @@ class Tagging(WordTask):
 
     @classmethod
     def read(cls, path: str, settings: TaggingSettings, *, skip_bad: bool = False) -> Reading:
-        """Read a CoNLL or CoNLL-U file."""
-        if is_conllu(path):
+        """Read a CoNLL or CoNLL-U file, or JSON lines."""
+        if is_token_lists(path):
+            read = read_label_lists(path, _list(settings.column, path), skip_bad=skip_bad)
+        elif is_conllu(path):
             read = read_conllu(path, _name(settings.column, path), skip_bad=skip_bad)
-        elif settings.column in LABELS:
+        elif _is_name(settings.column):
             raise DataError(
                 path,
                 f"no CoNLL-U, but --column {settings.column}",
@@ -105,21 +109,23 @@ class Tagging(WordTask):
 
     def has_records(self, path: str) -> bool:
         """Tell columns by a tab, by known labels in their column, or by one token a row (not in a .txt)."""
-        if is_conllu(path):
+        if is_token_lists(path) or is_conllu(path):
             return True
         head = self.first_rows(path)
         if not head or "\t" in head[0]:
             return bool(head)
         fields = [row.split() for row in head]
         if len(fields[0]) == 1:
-            return not path.endswith(".txt")
+            return plain_path(path).suffix != ".txt"
         column = _index(self._column)
         return all(
             len(row) == len(fields[0]) > column and row[column] in self._number_of_tag for row in fields
         )
 
     def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL or CoNLL-U file, whose labels do not count."""
+        """Read a CoNLL or CoNLL-U file or JSON lines, whose labels do not count."""
+        if is_token_lists(path):
+            return list(read_unlabelled_lists(path))
         if is_conllu(path):
             return list(read_unlabelled_conllu(path, _name(self._column, path)))
         return list(read_unlabelled(path, _index(self._column)))
@@ -231,9 +237,10 @@ def _name(column: str | None, path: str) -> str:
     """Return the column of a CoNLL-U file that a setting names, or counts."""
     if column is None or column in LABELS:
         return column or "upos"
-    name = COLUMNS[int(column) - 1 if column != "-1" else -1] if int(column) <= len(COLUMNS) else None
-    if name in LABELS:
-        return name
+    if not _is_name(column) and int(column) <= len(COLUMNS):
+        name = COLUMNS[int(column) - 1 if column != "-1" else -1]
+        if name in LABELS:
+            return name
     raise DataError(
         path, f"CoNLL-U, and --column {column}", f"one of its columns {', '.join(LABELS)}", "give its name"
     )
@@ -241,7 +248,20 @@ def _name(column: str | None, path: str) -> str:
 
 def _index(column: str | None) -> int:
     """Return which column of a CoNLL file a setting counts, from 0; without a number, -1 for the last."""
-    return -1 if column in (None, "-1", *LABELS) else int(column) - 1
+    return -1 if column in (None, "-1") or _is_name(column) else int(column) - 1
+
+
+def _list(column: str | None, path: str) -> str | None:
+    """Return the list of JSON lines that a setting names, if it does."""
+    if column is None or _is_name(column):
+        return column
+    raise DataError(
+        path, f"JSON lines, and --column {column}", "the name of their list of labels", "give its name"
+    )
+
+
+def _is_name(column: str | None) -> bool:
+    return column is not None and re.fullmatch("-?[0-9]+", column) is None
 
 
 def _flat(examples: Sequence[Sentence]) -> list[str]:

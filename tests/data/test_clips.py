@@ -210,9 +210,9 @@ def test_sound_without_a_picture_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "found"),
     [
-        ("no.mp4", None, "no such file"),
-        ("empty.mp4", b"", "a file that does not play"),
-        ("text.mp4", b"I am no film.\n" * 50, "a file that does not play"),
+        ("no.mp4", None, "No such file: {path}. Check the spelling."),
+        ("empty.mp4", b"", "{path}: found a file that does not play"),
+        ("text.mp4", b"I am no film.\n" * 50, "{path}: found a file that does not play"),
     ],
 )
 def test_what_is_no_film_is_an_error(name: str, content: bytes | None, found: str, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_what_is_no_film_is_an_error(name: str, content: bytes | None, found: st
         path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_clip(path)
-    assert str(caught.value).startswith(f"{path}: found {found}")
+    assert str(caught.value).startswith(found.format(path=path))
 
 
 def test_the_cache_keeps_frames_until_the_file_changes(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ def test_a_misspelt_column_is_guessed(folder: Path) -> None:
         read_manifest(write(folder, "path\ttexts", "wav/a.wav\tx"), ["text"])
 
 
+def test_a_misspelt_clip_is_guessed(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"missing: 'wav/z.wav' \(line 2\)(.|\n)*\(did you mean 'wav/.*wav'\?\)"
+    ):
+        read_manifest(write(folder, "path\ttext", "wav/z.wav\tx"), ["text"])
+    with pytest.raises(DataError) as caught:
+        read_manifest(write(folder, "path\ttext", "wav\tx"), ["text"])
+    assert "did you mean" not in str(caught.value)
+
+
 def test_bad_rows_are_left_out_and_counted(folder: Path) -> None:
     path = write(
         folder,

@@ -97,15 +97,27 @@ def test_skip_bad_does_not_excuse_unequal_numbers_of_lines(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("files", "asked", "wording"),
     [
-        ({"en": "a\n"}, "train", "train.de: found no such file"),
-        ({"en": "a\n", "de": "b\n"}, "train.en", "give both at once, without the suffix: {folder}/train"),
-        ({"en": "a\n", "de": "b\n"}, "trian", "did you mean 'train.en'?"),
+        (
+            {"en": "a\n"},
+            "train",
+            "No such file: {folder}/train.de. It should hold the lines of train.en in de.",
+        ),
+        (
+            {"en": "a\n", "de": "b\n"},
+            "train.en",
+            "Give both sides at once, without the suffix: {folder}/train",
+        ),
+        (
+            {"en": "a\n", "de": "b\n"},
+            "trian",
+            "No such file: {folder}/trian.en. Did you mean {folder}/train?",
+        ),
         (
             {"fr": "a\n", "cs": "b\n"},
             "train",
-            "there is train in cs, fr: name two with --source and --target",
+            "There is train in cs, fr: name two with --source and --target",
         ),
-        ({}, "nowhere/train", "check the spelling of the path"),
+        ({}, "nowhere/train", "nowhere/train.en. Give NAME of NAME.en and NAME.de, or a table that ends in"),
         ({"en": "", "de": ""}, "train", "train.en: found no pair"),
         ({"en": "\n", "de": "\n"}, "train", "train.en: found no pair"),
         ({"en": "a\0\n", "de": "b\n"}, "train", "train.en:1:2: found a NUL byte"),

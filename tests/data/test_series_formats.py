@@ -103,6 +103,14 @@ def test_real_ts() -> None:
             ": found @targetLabel true\n  expected a label behind each series\n  give --target target",
         ),
         (
+            "@univariate true\n@equalLength true\n@classLabel true a\n@data\n1,2,3:a\n1,2:a\n",
+            ":6: found 2 steps\n  expected 3, as in the first series, for @equalLength is true",
+        ),
+        (
+            "@dimensions \u0663\n@classLabel true a\n@data\n1:a\n",
+            ":1: found @dimensions \u0663\n  expected a whole number of at most 9 digits",
+        ),
+        (
             "@univariate true\n@equalLength true\n@seriesLength 3\n@classLabel true a\n@data\n1,2:a\n",
             ":6: found 2 steps\n  expected 3, as @seriesLength says",
         ),
@@ -167,6 +175,10 @@ def test_a_table_of_numbers_to_predict(tmp_path: Path) -> None:
         ),
         (TABLE + "c,1,2,\n", ":5: found a series without its answer"),
         (TABLE + "c,1,o,run\n", ":5: found 'o' in a channel of 'c'"),
+        (TABLE + 'c,"1"5,2,run\n', """:5: found a quote that is closed within a field: 'c,"1"5,2,run'"""),
+        (TABLE + 'c,1,2,"run\n', """:5: found a quote that is never closed: 'c,1,2,"run'"""),
+        (TABLE + 'c,1,2,"run\n"\n', """:5: found a quote that is never closed: 'c,1,2,"run'"""),
+        (TABLE + "c,1_000,2,run\n", ":5: found '1_000' in a channel of 'c'\n  expected a number"),
         ("series,x,label\n", ": found no series"),
         ("series,x,x,label\na,1,2,k\n", ":1: found the column 'x' more than once"),
         (TABLE + f"c,{'9' * 200_000},1,run\n", ":5: found a field of more than 131,072 characters"),
@@ -274,7 +286,7 @@ def test_a_pickle_and_bytes_behind_an_array_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="found no whole array"):
         read_series(path, Wanted())
     assert not FLAG.exists()
-    with pytest.raises(DataError, match="found no such file"):
+    with pytest.raises(DataError, match="No such file: "):
         read_series(tmp_path / "none.npy", Wanted())
 
 

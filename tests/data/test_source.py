@@ -107,12 +107,27 @@ def test_100_megabytes_in_one_line(file: Path):
 
 def test_absent_file(file: Path):
     (file.parent / "train.conll").write_text("")
-    assert str(error_of(file.parent / "trian.conll")) == (
-        f"{file.parent}/trian.conll: found no such file\n  expected a file\n  did you mean 'train.conll'?"
+    folder = file.parent
+    for name, said in {
+        "trian.conll": f"Did you mean {folder}/train.conll?",
+        "train.conl": f"Did you mean {folder}/train.conll?",
+        "zzz": "Check the spelling.",
+        "no/zzz": f"There is no folder {folder}/no.",
+        "train.conll/zzz": f"There is no folder {folder}/train.conll.",
+    }.items():
+        assert str(error_of(folder / name)) == f"No such file: {folder}/{name}. {said}"
+
+
+def test_absent_folder(file: Path):
+    inner = file.parent / "data" / "ner"
+    inner.mkdir(parents=True)
+    (inner / "train.conll").write_text("")
+    near = f"Did you mean {inner}/train.conll?"
+    for name in ("dta/ner/train.conll", "data/nre/train.conll", "data/ner/trian.conll"):
+        assert error_of(file.parent / name).remedy == near
+    assert error_of(file.parent / "dta/nre/train.conll").remedy == (
+        f"There is no folder {file.parent}/dta/nre."
     )
-    assert error_of(file.parent / "zzz").remedy == "check the spelling of the path"
-    assert error_of(file.parent / "no" / "zzz").found.startswith("no folder ")
-    assert error_of(file / "zzz").found.startswith("no folder ")
 
 
 def test_folder(file: Path):
@@ -121,6 +136,14 @@ def test_folder(file: Path):
     error = error_of(file.parent)
     assert (error.place, error.found, error.expected) == (str(file.parent), "a folder", "a file")
     assert error.remedy == "name a file in it: 'train.conll'"
+
+
+def test_folder_of_a_run(file: Path):
+    (file.parent / "run.json").touch()
+    assert str(error_of(file.parent)) == (
+        f"{file.parent}: found the folder of a run\n  expected a file of data\n"
+        "  give a run before the file: elman evaluate RUN FILE"
+    )
 
 
 def test_file_that_does_not_open(file: Path, monkeypatch: pytest.MonkeyPatch):

@@ -71,6 +71,7 @@ def test_repeated_words(file: Path):
         ("", None, "an empty file", "a word and its vector in each line"),
         ("\n", 1, "no numbers in ''", "a word and its vector"),
         ("only words here\n", 1, "no numbers in 'only words here'", "a word and its vector"),
+        ("a\t1 2 3\n", 1, r"a tab in the word 'a\t1'", "spaces"),
         ("a 1 2 3\nb 1 2\n", 2, "2 numbers in 'b 1 2'", "3 numbers, as line 1 says"),
         ("a 1 2 3\nb 1 2 3 4\n", 2, "4 numbers in 'b 1 2 3 4'", "3 numbers, as line 1 says"),
         ("2 3\na 1 2 3\nb 1 2 3 4\n", 3, "4 numbers in 'b 1 2 3 4'", "3 numbers, as line 1 says"),

@@ -1,5 +1,6 @@
 """Tagging: which column, which labels, what is answered and in which form; the battery has the rest."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def run(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.parametrize(
-    "column", [None, "lemma", "upos", "xpos", "feats", "deprel", "misc", "2", "14", "-1"]
+    "column", [None, "lemma", "upos", "xpos", "feats", "deprel", "misc", "2", "14", "-1", "tags", "pos_tags"]
 )
 def test_columns_that_may_be_learned(column: str | None) -> None:
     assert settings(column=column).column == column
@@ -90,9 +91,39 @@ def test_columns_that_may_not(column: str, hint: str) -> None:
     with pytest.raises(ValueError, match="column must be one of") as caught:
         settings(column=column)
     assert str(caught.value) == (
-        "column must be one of lemma, upos, xpos, feats, deprel, misc, a number from 2 on, or -1 for the "
-        f"last, got {column!r}" + (f"; {hint}" if hint else "")
+        "column must be one of lemma, upos, xpos, feats, deprel, misc, a name of JSON lines such as "
+        f"pos_tags, a number from 2 on, or -1 for the last, got {column!r}" + (f"; {hint}" if hint else "")
     )
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text('{"tokens": ["a", "b"], "pos_tags": ["X", "Y"], "ner_tags": ["O", "B-C"]}\n' * 2)
+    reading = Tagging.read(str(path), settings(column="pos_tags"))
+    assert [example.tags for example in reading.examples] == [("X", "Y")] * 2
+    assert reading.description == f"{path}: 2 sentences, 4 tokens, 2 labels"
+    with pytest.raises(DataError, match="found JSON lines, and --column 2\n"):
+        Tagging.read(str(path), settings(column="2"))
+    task = Tagging.learn(reading.examples, settings(column="pos_tags"))
+    assert task.has_records(str(path))
+    question, _ = task.questions(str(path))
+    told = task.tell(question, [Tag("Y"), Tag("X")])
+    assert json.loads(task.record(told)) == {
+        "tokens": ["a", "b"],
+        "pos_tags": ["X", "Y"],
+        "ner_tags": ["O", "B-C"],
+        "predicted": ["Y", "X"],
+    }
+
+
+def test_a_name_of_json_lines_is_none_of_other_formats(tmp_path: Path) -> None:
+    path = tmp_path / "train.conll"
+    path.write_text("a\tX\nb\tY\n")
+    with pytest.raises(DataError, match="found no CoNLL-U, but --column pos_tags\n"):
+        Tagging.read(str(path), settings(column="pos_tags"))
+    path.write_text(ROW)
+    with pytest.raises(DataError, match="found CoNLL-U, and --column pos_tags\n"):
+        Tagging.read(str(path), settings(column="pos_tags"))
 
 
 ROW = "1\tAda\tada\tPROPN\tNNP\tNumber=Sing\t0\troot\t_\tSpaceAfter=No\n"

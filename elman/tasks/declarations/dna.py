@@ -26,7 +26,7 @@ DECLARATION = Declaration(
     name="dna",
     summary="classification of DNA and RNA, by sequence or by base",
     shape="many-to-one; many-to-many, T_x = T_y, where each base has a label",
-    files="FASTA with label= in the header; CSV, TSV or JSONL with sequence, label",
+    files="FASTA or FASTQ with label= in the header; CSV, TSV or JSONL with sequence, label",
     metric_name="accuracy",
     settings_type=DNASettings,
 )

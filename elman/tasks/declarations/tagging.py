@@ -15,7 +15,8 @@ class TaggingSettings(WordSettings):
 
     column: str | None = option(
         None,
-        f"column to learn: {', '.join(LABELS)} of CoNLL-U [upos], or its number, counted from 1 [the last]",
+        f"column to learn: {', '.join(LABELS)} of CoNLL-U [upos], its number, counted from 1 [the last], or "
+        "its name in JSON lines [the only one]",
     )
 
     def __post_init__(self) -> None:
@@ -25,7 +26,7 @@ class TaggingSettings(WordSettings):
         if (
             self.column is None
             or self.column in LABELS
-            or re.fullmatch("-1|[2-9]|[1-9][0-9]{1,5}", self.column)
+            or re.fullmatch("-1|[2-9]|[1-9][0-9]{1,5}|([a-z]+_)*(tags|labels)", self.column)
         ):
             return
         reasons = {
@@ -37,7 +38,8 @@ class TaggingSettings(WordSettings):
         }
         hint = reasons.get(self.column) or did_you_mean(self.column, list(LABELS))
         raise ValueError(
-            f"column must be one of {', '.join(LABELS)}, a number from 2 on, or -1 for the last, "
+            f"column must be one of {', '.join(LABELS)}, a name of JSON lines such as pos_tags, "
+            "a number from 2 on, or -1 for the last, "
             f"got {self.column!r}; {hint or ''}".rstrip("; ")
         )
 
@@ -46,7 +48,7 @@ DECLARATION = Declaration(
     name="tagging",
     summary="tagging",
     shape="many-to-many, T_x = T_y",
-    files="CoNLL columns, token first, or CoNLL-U: any column",
+    files="CoNLL columns, token first, or CoNLL-U: any column; JSONL with tokens and a list of labels",
     metric_name="accuracy",
     settings_type=TaggingSettings,
 )
