@@ -90,6 +90,14 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
     return Manifest(str(path), tuple(clips), skipped)
 
 
+def files_of(path: str | Path) -> list[Path]:
+    """Return a manifest and the files that it names; what is wrong with it, `read_manifest` says."""
+    try:
+        return [Path(path), *(clip.path for clip in read_manifest(path, skip_bad=True).clips)]
+    except DataError:
+        return [Path(path)]
+
+
 @contextmanager
 def reading(clip: Clip) -> Iterator[None]:
     """Let an error in a clip's file say in which row the file is named."""

@@ -5,27 +5,31 @@ each, the frame that is then on the screen is taken, by its timestamp: films of 
 steady rate, give the same steps.
 
 Decoders lose data in silence: a film cut in two plays to where it was cut. So what there is, in bytes, frames
-and seconds, is compared with what the header promises, and a shortfall is an error with both numbers. MPEG
-streams, GIFs and MP4s in fragments promise nothing: of them only what a decoder calls damaged is found.
+and seconds, is compared with what the file promises, and a shortfall is an error with both numbers. MPEG
+streams and MP4s in fragments promise whole packets alone: of them a frame that is torn is found, and a cut
+between two frames is not.
 
 Letters: T ticks, S = SIDE.
 """
 
+import functools
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elman.data.cache import cache_folder
 from elman.data.containers import check_size
 from elman.data.extras import need
+from elman.data.fingerprint import Fingerprint, fingerprint
+from elman.data.frame_cache import FrameCache, in_temporary_file
 from elman.data.source import DataError, counted
 
 FRAMES_A_SECOND = 8
 SIDE = 64  # pixels of a frame's height and width; its shape is lost, its motion is not
+SHAPE = (SIDE, SIDE, 3)
 # Frames of a film: an hour of them, and of more no more than it has bytes. More come from a damaged header.
 HOUR, MOST_FRAMES = 3600 * FRAMES_A_SECOND, 1_000_000
 RESTART_S = (
@@ -40,33 +44,49 @@ SUFFIXES = (
 )
 
 
-def read_clip(path: str | Path, cache: Path | None = None) -> np.ndarray:
+def read_clip(path: str | Path, cache: FrameCache | None = None) -> np.ndarray:
     """Return the frames of a clip, [T, S, S, 3] bytes of red, green and blue.
+
+    They lie in a file and are read page by page, so that memory is bounded for a film of any length.
 
     Args:
         path: of the clip.
-        cache: a folder that keeps the frames of a clip until its file changes; they are read from there page
-            by page, so that memory is bounded for a film of any length. Without it, a temporary file.
+        cache: keeps the frames until the file changes. Without it, they lie in a temporary file.
 
     Raises:
         DataError: where there is no film, it has no picture, or fewer frames than its header promises.
         MissingError: where PyAV is not installed.
     """
-    path = Path(path)
     if cache is None:
-        with tempfile.TemporaryFile() as file:
-            return _write(path, file)
-    kept = cache / f"{_fingerprint(path)}.rgb"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-            try:
-                _write(path, file)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, kept)
-    return _mapped(kept)
+        return in_temporary_file(ticks(path), SHAPE)
+    path = Path(path)
+    try:
+        clip = fingerprint(path)
+    except OSError:
+        return in_temporary_file(ticks(path), SHAPE)  # which says what is wrong with the file
+
+    def decode() -> Iterator[np.ndarray]:
+        yield from ticks(path)
+        clip.check()
+
+    return cache.frames(_key(clip), decode)
+
+
+def frame_cache() -> FrameCache:
+    """Return the cache of frames in elman's folder for such."""
+    return _frame_cache(cache_folder() / "frames")
+
+
+@functools.cache
+def _frame_cache(folder: Path) -> FrameCache:
+    return FrameCache(folder, SHAPE)  # one for a folder: it knows what this process has in use
+
+
+def _key(clip: Fingerprint) -> str:
+    """Return what changes when the clip does, or what is done with it."""
+    version = need("av", "video").__version__
+    made_of = (clip.sha256, clip.path.suffix, version, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
 
 
 def ticks(path: str | Path) -> Iterator[np.ndarray]:
@@ -193,25 +213,3 @@ def _sampled(frames: Iterator[Any], path: Path) -> Iterator[np.ndarray]:
 
 def _small(frame: Any) -> np.ndarray:
     return frame.reformat(width=SIDE, height=SIDE, format="rgb24", interpolation="AREA").to_ndarray()
-
-
-def _write(path: Path, file: Any) -> np.ndarray:
-    """Write the frames of a film into a file, and return them as they lie there."""
-    for frame in ticks(path):
-        file.write(frame.tobytes())
-    file.flush()
-    return _mapped(file)
-
-
-def _mapped(file: Any) -> np.ndarray:
-    return np.memmap(file, np.uint8, "r").reshape(-1, SIDE, SIDE, 3)
-
-
-def _fingerprint(path: Path) -> str:
-    """Return what changes when the file does, or what is done with it."""
-    try:
-        facts = path.stat()
-    except OSError:
-        raise DataError(str(path), "no such file", "a film", "check the spelling of the path") from None
-    made_of = (path.resolve(), facts.st_size, facts.st_mtime_ns, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
-    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]

@@ -30,7 +30,7 @@ from elman.data.frames import (
     stack,
     varied,
 )
-from elman.data.manifest import is_manifest, read_manifest
+from elman.data.manifest import files_of, is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.nn import ctc
@@ -67,8 +67,10 @@ class SpeechSettings(Settings):
             raise ValueError("lm helps the search for a text: it needs a beam of more than 1, and no label")
 
     def files(self) -> dict[str, Path]:
-        """Return the weights of the language model, if any."""
-        return {"lm": Path(self.lm) / "model.safetensors"} if self.lm else {}
+        """Return the language model, if any."""
+        if not self.lm:
+            return {}
+        return {"lm": Path(self.lm) / "model.safetensors", "lm run.json": Path(self.lm) / "run.json"}
 
 
 @dataclass(frozen=True)
@@ -231,8 +233,8 @@ class Hearing(Task):
 
     @classmethod
     def paths(cls, path: str, settings: SpeechSettings) -> list[Path]:
-        """Return the manifest."""
-        return [Path(path)]
+        """Return the manifest and its recordings."""
+        return files_of(path)
 
     @classmethod
     def group(cls, example: Recording, column: str) -> str:
