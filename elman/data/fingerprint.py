@@ -94,9 +94,9 @@ def summary(files: Sequence[Fingerprint]) -> dict[str, Any]:
     That of several is of the lines that `sha256sum` prints in the folder in which they all lie.
     """
     digest = files[0].sha256 if len(files) == 1 else _hash_of_lines(files)
-    named = [str(one.path) for one in files[:3]] + ["..."] * (len(files) > 3)
+    named = [os.fsencode(one.path).decode(errors="replace") for one in files[:3]]
     return {
-        "path": ", ".join(named),
+        "path": ", ".join(named + ["..."] * (len(files) > 3)),
         "files": len(files),
         "bytes": sum(one.size for one in files),
         "sha256": digest,

@@ -23,7 +23,7 @@ import numpy as np
 
 from elman.data.source import counted
 
-LIMIT = 20 << 30  # bytes: 60 hours of film
+LIMIT = 20_000_000_000  # bytes: 60 hours of film
 _CHECKSUM = hashlib.sha256().digest_size  # bytes
 _UNFINISHED = ".part"
 
@@ -74,7 +74,7 @@ class FrameCache:
         return None
 
     def _write(self, path: Path, frames: Iterable[np.ndarray]) -> np.ndarray:
-        """Write the frames of a clip whole, and map them; where there is no room, they go with the last user."""
+        """Write the frames of a clip whole, and map them; where there is no room, they are not kept."""
         with tempfile.NamedTemporaryFile(dir=self._folder, suffix=_UNFINISHED, delete=False) as file:
             try:
                 checksum = _checksum(path, _written(frames, file))
@@ -90,7 +90,7 @@ class FrameCache:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Sweep what killed processes left, unless others write, and keep them from it while this one writes."""
+        """Sweep what killed processes left, unless others write; keep them from it while this one writes."""
         self._folder.mkdir(parents=True, exist_ok=True)
         folder = os.open(self._folder, os.O_RDONLY)
         try:

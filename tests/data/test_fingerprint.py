@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ LATER_NS = 10_000_000_000
 
 
 @pytest.fixture
-def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A large file that has not changed for long, and a cache of its own."""
     path = tmp_path / "film.mp4"
     path.write_bytes(bytes(LARGE))
