@@ -37,7 +37,7 @@ def _temporary_folder(why: str) -> Path:
     if not stat.S_ISDIR(there.st_mode) or there.st_uid != user or there.st_mode & 0o022:
         folder = Path(tempfile.mkdtemp(prefix="elman-"))
     warnings.warn(
-        f"no folder for a cache ({why}); {folder} serves for now: set XDG_CACHE_HOME to a folder that lasts",
+        f"no cache folder: {why}; using {folder}. Set XDG_CACHE_HOME to a folder that lasts",
         stacklevel=3,
     )
     return folder

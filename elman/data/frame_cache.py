@@ -6,7 +6,6 @@ renamed. What a killed process leaves behind is swept by the next one that write
 below a limit; those that were not used for longest make room for new ones.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -26,6 +25,7 @@ from elman.data.source import counted
 LIMIT = 20_000_000_000  # bytes: 60 hours of film
 _CHECKSUM = hashlib.sha256().digest_size  # bytes
 _UNFINISHED = ".part"
+_SPARE_FILES = 64  # that a process may need besides the clips
 
 
 class FrameCache:
@@ -63,15 +63,17 @@ class FrameCache:
 
     def _read(self, path: Path) -> np.ndarray | None:
         """Map the frames of a file; None where it is not there, or not as it was written."""
-        with suppress(OSError, ValueError):
-            mapped = _mapped(path, self._shape, _CHECKSUM)
+        try:
             with path.open("rb") as file:
+                mapped = _mapped(file, self._shape, _CHECKSUM)
                 file.seek(-_CHECKSUM, os.SEEK_END)
-                whole = file.read() == _checksum(path, [mapped]).digest()
-            if whole:
-                os.utime(path)  # the last one used
-                return mapped
-        return None
+                if file.read() != _checksum(path, [mapped]).digest():
+                    return None
+        except (OSError, ValueError):
+            return None
+        with suppress(OSError):
+            os.utime(path)  # the last one used
+        return mapped
 
     def _write(self, path: Path, frames: Iterable[np.ndarray]) -> np.ndarray:
         """Write the frames of a clip whole, and map them; where there is no room, they are not kept."""
@@ -112,15 +114,17 @@ class FrameCache:
         self._room -= needed
         if self._room >= 0:
             return True
-        with os.scandir(self._folder) as entries:
-            there = [(entry.stat(), entry.path) for entry in entries if not entry.name.endswith(_UNFINISHED)]
-        files = sorted((stat.st_mtime, stat.st_size, path) for stat, path in there)
+        files = []
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):  # another process removes some too
+                if path.suffix != _UNFINISHED:
+                    files.append((path.stat().st_mtime, path.stat().st_size, path))
         total, removed = sum(size for _, size, _ in files) + needed, 0
         if total > self._limit:
-            for used, size, path in files:
+            for used, size, path in sorted(files):
                 if used >= self._opened or total <= self._limit * 0.9:
                     break
-                Path(path).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
                 total, removed = total - size, removed + 1
         full = f"the cache of frames in {self._folder} is full, at {self._limit / 1e9:,.1f} GB"
         if removed:
@@ -159,29 +163,26 @@ def _checksum(path: Path, frames: Iterable[np.ndarray]) -> Any:
 
 
 def _mapped(file: Any, shape: tuple[int, ...], besides: int = 0) -> np.ndarray:
-    """Map the frames in a file, behind which some other bytes stand.
+    """Map the frames in an open file, behind which some other bytes stand.
 
-    Raises OSError, and ValueError where it holds no whole frame or parts of one.
+    Raises ValueError where it holds no whole frame, or parts of one.
     """
-    size = (file.stat().st_size if isinstance(file, Path) else os.fstat(file.fileno()).st_size) - besides
-    frame = int(np.prod(shape))
+    size, frame = os.fstat(file.fileno()).st_size - besides, int(np.prod(shape))
     if size < frame or size % frame:
         raise ValueError(f"frames must be of {frame:,} bytes, got {size:,} bytes")
-    try:
-        return np.memmap(file, np.uint8, "r", shape=(size // frame, *shape))
-    except OSError as error:
-        if error.errno != errno.EMFILE or not _may_open_more():
-            raise
-        return np.memmap(file, np.uint8, "r", shape=(size // frame, *shape))
+    _allow_more_files(file.fileno())
+    return np.memmap(file, np.uint8, "r", shape=(size // frame, *shape))
 
 
-def _may_open_more() -> bool:
-    """Ask for as many open files as the system grants: each clip is one, and the usual limit is 1,024."""
+def _allow_more_files(opened: int) -> None:
+    """Ask for as many open files as the system grants before they run out: each clip in use is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:
-        return False
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return True
+    if soft in (hard, resource.RLIM_INFINITY):
+        return
+    os.close(free := os.dup(opened))  # the lowest number that is free
+    if free > soft - _SPARE_FILES:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _lock(folder: int, how: int) -> bool:

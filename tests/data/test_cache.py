@@ -45,8 +45,8 @@ def test_without_a_home_it_is_a_temporary_folder_which_is_said_once(home: str | 
     done = python(SAY, tmp_path, **({"HOME": str(tmp_path / home)} if home else {}))
     folder = tmp_path / f"elman-{os.getuid()}"
     assert (done.returncode, done.stdout) == (0, f"{folder}\n{folder}\n")
-    assert done.stderr.count("no folder for a cache (") == 1
-    assert f"{folder} serves for now: set XDG_CACHE_HOME to a folder that lasts" in done.stderr
+    assert done.stderr.count("no cache folder: ") == 1
+    assert f"using {folder}. Set XDG_CACHE_HOME to a folder that lasts" in done.stderr
     assert folder.stat().st_mode & 0o777 == 0o700
 
 

@@ -165,9 +165,9 @@ def test_more_clips_than_a_process_may_at_first_open(folder: Path) -> None:
         from pathlib import Path
         from elman.data.frame_cache import FrameCache
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
         cache = FrameCache(Path(sys.argv[1]), (2, 2, 3))
-        clips = [cache.frames(str(n), lambda: [np.full((2, 2, 3), n, np.uint8)]) for n in range(100)]
+        clips = [cache.frames(str(n), lambda: [np.full((2, 2, 3), n, np.uint8)]) for n in range(200)]
         assert all((clip == n).all() for n, clip in enumerate(clips))
     """
     subprocess.run([sys.executable, "-c", code, folder], check=True)
