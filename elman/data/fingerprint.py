@@ -46,8 +46,12 @@ class Fingerprint:
         return self.state[1]
 
     def check(self) -> None:
-        """Raise DataError where the file has changed since."""
-        if _state(self.path) != self.state:
+        """Raise DataError where the file has changed since, and not only its times or its rights."""
+        try:
+            same = _state(self.path) == self.state or _hash(self.path) == self.sha256
+        except OSError:  # it is gone
+            same = False
+        if not same:
             raise _changed(self.path)
 
 

@@ -103,6 +103,13 @@ def test_what_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_that_may_be_touched_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    _, (found,) = read_with_fingerprints(lambda: [path], lambda: (path.touch(), path.chmod(0o600)))
+    assert found.sha256 == of(path)
+
+
 @pytest.mark.parametrize("change", ["more", "fewer"])
 def test_a_folder_that_changes_while_it_is_read_is_an_error(change: str, tmp_path: Path) -> None:
     (tmp_path / "a").touch()
