@@ -16,7 +16,7 @@ from elman.data.source import counted, quote
 from elman.report import Display
 from elman.storage import write_whole
 from elman.tasks.task import Reading, Task
-from elman.training import UsageError, prepare, train_on
+from elman.training import UsageError, prepare, read_examples, train_on
 
 FOLDS = 5
 
@@ -50,7 +50,7 @@ def cross_validate(
     """
     kind, chosen, folder = prepare(task, settings, out, resume=False)
     display = Display()
-    readings = [kind.read(str(file), chosen, skip_bad=skip_bad) for file in files]
+    readings = [read_examples(kind, str(file), chosen, skip_bad=skip_bad) for file in files]
     for reading in readings:
         display.say(reading.description)
     examples = [example for reading in readings for example in reading.examples]
@@ -59,7 +59,7 @@ def cross_validate(
     if len(fold_of) < 3:
         few = f"column {column!r} has {counted(len(fold_of), 'value')}"
         raise UsageError(f"folds need at least 3 groups, to train, to stop and to test on; {few}")
-    paths = [path for file in files for path in kind.paths(str(file), chosen)]
+    data = {"train": [one for reading in readings for one in reading.files]}
 
     folds = []
     for fold in range(1, max(fold_of.values()) + 1):
@@ -85,7 +85,7 @@ def cross_validate(
             name: Reading(readings[0].path, some, f"{len(some):,} examples of fold {fold}")
             for name, some in parts.items()
         }
-        run = train_on(kind, chosen, said, {"train": paths}, folder / f"fold-{fold}", display)
+        run = train_on(kind, chosen, said, data, folder / f"fold-{fold}", display)
         tasks.append(run.task)
         answered += zip(parts["test"], run.answers(parts["test"]), strict=True)
         figures.append(json.loads((run.folder / "metrics.json").read_text()))

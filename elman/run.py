@@ -1,6 +1,5 @@
 """A trained task in its folder: save, load, ask."""
 
-import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 import elman
+from elman.data.fingerprint import Fingerprint, summary
 from elman.data.source import DataError, UnseenError, read_lines
 from elman.storage import DamagedError, missing_run, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
@@ -65,7 +65,7 @@ class Run:
             raise DamagedError(path, f"not the weights that run.json speaks of ({error})") from None
         self.model.eval()
 
-    def save_facts(self, data: Mapping[str, Sequence[Path]], command: Sequence[str]) -> None:
+    def save_facts(self, data: Mapping[str, Sequence[Fingerprint]], command: Sequence[str]) -> None:
         """Write run.json: all that rebuilds the task, and where it came from.
 
         Args:
@@ -75,7 +75,7 @@ class Run:
         facts = {
             "task": self.task.name,
             "settings": asdict(self.task.settings),
-            "data": {name: fingerprint(paths) for name, paths in data.items()},
+            "data": {name: summary(files) for name, files in data.items()},
             "versions": versions(),
             "command": list(command),
             "learned": self.task.facts(),
@@ -180,20 +180,6 @@ def read_facts(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise missing_run(folder)
     return read_json(path)
-
-
-def fingerprint(paths: Sequence[Path]) -> dict[str, Any]:
-    """Return what tells some data files from others: paths, size and SHA-256, of all of them together."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-    return {
-        "path": ", ".join(map(str, paths)),
-        "bytes": sum(path.stat().st_size for path in paths),
-        "sha256": digest.hexdigest(),
-    }
 
 
 def versions() -> dict[str, str]:

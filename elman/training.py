@@ -3,17 +3,18 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from elman import plots
+from elman.data.fingerprint import Fingerprint, read_with_fingerprints, summary
 from elman.data.source import DataError, UnseenError, counted
 from elman.learning.fit import Checkpoint, Plan, Progress, fit
 from elman.report import Display, write_card
-from elman.run import Run, fingerprint, read_facts
+from elman.run import Run, read_facts
 from elman.storage import DamagedError, read_tensors, write_json, write_tensors, write_whole
 from elman.tasks import find
 from elman.tasks.task import Reading, Settings, Task
@@ -62,7 +63,7 @@ def train(
         train, dev, test = kind.sample(folder / "sample")
     given = {name: str(f) for name, f in {"train": train, "dev": dev, "test": test}.items() if f is not None}
     readings = _read(kind, given, chosen, skip_bad, display)
-    files = {name: kind.paths(file, chosen) for name, file in given.items()}
+    files = {name: readings[name].files for name in given}
     return train_on(kind, chosen, readings, files, folder, display, resume)
 
 
@@ -84,14 +85,17 @@ def train_on(
     kind: type[Task],
     chosen: Settings,
     readings: dict[str, Reading],
-    files: Mapping[str, Sequence[Path]],
+    files: Mapping[str, Sequence[Fingerprint]],
     folder: Path,
     display: Display,
     resume: bool = False,
 ) -> Run:
     """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`."""
     torch.manual_seed(chosen.seed)
-    learned = kind.learn(readings["train"].examples, chosen)
+    besides = chosen.files()
+    learned, fingerprints = read_with_fingerprints(
+        lambda: list(besides.values()), lambda: kind.learn(readings["train"].examples, chosen)
+    )
     for remark in learned.remarks:
         display.say(remark)
     learned.check(readings["dev"].examples)
@@ -102,7 +106,7 @@ def train_on(
             display.say(f"warning: {error}\n  it counts as missed")
     _warn_of_duplicates(learned, readings, display)
     run = Run(learned, learned.model(), folder)
-    files = {**files, **{name: [path] for name, path in chosen.files().items()}}
+    files = {**files, **{name: [one] for name, one in zip(besides, fingerprints, strict=True)}}
     if resume and (folder / "run.json").exists():
         _check_same(run, files)
     folder.mkdir(parents=True, exist_ok=True)
@@ -208,17 +212,31 @@ def _check_folder(folder: Path, resume: bool) -> None:
         )
 
 
-def _check_same(run: Run, files: Mapping[str, Sequence[Path]]) -> None:
+def _check_same(run: Run, files: Mapping[str, Sequence[Fingerprint]]) -> None:
     """Refuse to go on with a run under another task, other settings or other data."""
     before = read_facts(run.folder)
     now: dict[str, Any] = {"task": run.task.name, **asdict(run.task.settings)}
-    now |= {f"{name} file": fingerprint(paths)["sha256"][:12] for name, paths in files.items()}
+    now |= {f"{name} file": _tell(summary(some)) for name, some in files.items()}
     then: dict[str, Any] = {"task": before["task"], **before["settings"]}
-    then |= {f"{name} file": facts["sha256"][:12] for name, facts in before["data"].items()}
+    then |= {f"{name} file": _tell(facts) for name, facts in before["data"].items()}
     other = [name for name in sorted(now.keys() | then.keys()) if now.get(name) != then.get(name)]
     if other:
         changes = ", ".join(f"{name} was {then.get(name)}, now {now.get(name)}" for name in other)
         raise UsageError(f"the run in {run.folder} cannot go on: {changes}; use the same command as before")
+
+
+def _tell(data: Mapping[str, Any]) -> str:
+    """Say what tells some files from others, as run.json has it, in a word."""
+    number = data.get("files", 1)
+    return data["sha256"][:12] + (f" (of {number:,} files)" if number > 1 else "")
+
+
+def read_examples(kind: type[Task], file: str, settings: Settings, *, skip_bad: bool) -> Reading:
+    """Read a file of examples, with the fingerprints of all files behind it. Raises DataError."""
+    reading, files = read_with_fingerprints(
+        lambda: kind.paths(file, settings), lambda: kind.read(file, settings, skip_bad=skip_bad)
+    )
+    return replace(reading, files=files)
 
 
 def _read(
@@ -227,7 +245,7 @@ def _read(
     """Read every file there is; part dev from train where it has no file."""
     readings = {}
     for name, file in files.items():
-        readings[name] = kind.read(file, settings, skip_bad=skip_bad)
+        readings[name] = read_examples(kind, file, settings, skip_bad=skip_bad)
         display.say(f"{name:5} {readings[name].description}")
     if "dev" not in readings:
         train = readings["train"]
@@ -243,7 +261,7 @@ def _read(
         said = f"{len(dev):,} of the {all_of_them}, held out (there is no dev file)"
         display.say(f"dev   {said}")
         readings |= {
-            "train": Reading(train.path, rest, train.description),
+            "train": replace(train, examples=rest),
             "dev": Reading(train.path, dev, said),
         }
     return readings

@@ -1,5 +1,6 @@
 """Small data and a small run for the tests of training and of the command line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ from elman import training
 from elman.samples import ner
 
 SIZES = {"train": 30, "dev": 10, "test": 10}  # sentences
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of all that elman keeps meanwhile; not the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder / "elman"
 
 
 @pytest.fixture(scope="session")

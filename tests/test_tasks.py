@@ -228,8 +228,8 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     settings = kind.settings_type.of({**TINY, **case.settings})
     for extra in kind.paths(str(path), settings)[case.files :] if case.files else ():
         extra.unlink()
-    for part in () if case.files else kind.paths(str(path), settings):
-        part.write_text(case.shorten(part.read_text(encoding="utf-8")), encoding="utf-8")
+    if not case.files:
+        path.write_text(case.shorten(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_draw", lambda *_: None)
         run = training.train(name, path, dev=path, out=folder / "run", **{**TINY, **case.settings})

@@ -71,7 +71,8 @@ def blocks(path: str | Path) -> Iterator[np.ndarray]:
                 given += len(ready := convert.resample_chunk(mono) if held.rate_hz != RATE_HZ else mono)
                 yield ready
     except soundfile.SoundFileError as error:
-        _check_length(path, held.samples, read)
+        if held.samples < _UNKNOWN:
+            _check_length(path, held.samples, read)
         raise DataError(str(path), f"sound that does not decode: {error}", "WAV or FLAC", AGAIN) from None
     if held.samples < _UNKNOWN:
         _check_length(path, held.samples, read)

@@ -4,7 +4,13 @@ Source: RFC 9639, "Free Lossless Audio Codec".
 """
 
 import mmap
+from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO, NamedTuple
+
+_SYNC_CODES = (b"\xff\xf8", b"\xff\xf9")  # with which frames begin: all of one size, or not
+# Chance makes a sync code in 32 KB of other bytes. Only a file that was made to take long has more of them.
+_MOST_HEADS = 10_000
 
 
 class _Frame(NamedTuple):
@@ -21,8 +27,8 @@ def end_of_flac(file: BinaryIO) -> int:
         return 0
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         steady = int.from_bytes(data[10:12])
-        place, later = len(data), _Frame(0, 0)
-        while (place := data.rfind(b"\xff", 0, place)) >= 0:
+        later = _Frame(0, 0)
+        for place in islice(_sync_codes(data), _MOST_HEADS):
             frame = _frame(data[place : place + 16].ljust(16, b"\0"), steady)
             # What looks like the head of a frame, and is none, does not end where the next one begins.
             if frame and later.start == frame.end:
@@ -31,13 +37,22 @@ def end_of_flac(file: BinaryIO) -> int:
     return 0 if later.start else later.end
 
 
+def _sync_codes(data: mmap.mmap) -> Iterator[int]:
+    """Yield where the sync codes in a file stand, the last one first."""
+    places = [data.rfind(code) for code in _SYNC_CODES]
+    while (place := max(places)) >= 0:
+        yield place
+        which = places.index(place)
+        places[which] = data.rfind(_SYNC_CODES[which], 0, place)
+
+
 def _frame(head: bytes, steady: int) -> _Frame | None:
     """Read the head of a frame of FLAC, whose frames have `steady` samples or say where they begin.
 
     Returns None where there is none. Source: RFC 9639, section 9.1.
     """
     size, rate, ones = head[2] >> 4, head[2] & 15, 8 - (head[4] ^ 0xFF).bit_length()
-    if head[1] not in (0xF8, 0xF9) or size == 0 or ones in (1, 8):
+    if size == 0 or ones in (1, 8):
         return None
     behind = 4 + max(1, ones)  # a number that is written as UTF-8 writes a character
     number = head[4] & 0x7F >> ones

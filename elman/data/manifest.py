@@ -50,8 +50,8 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
 
     Raises:
         DataError: for a column that is not there; for a row with other columns than the first, an empty
-            wanted one, a path that leads out of the manifest's folder, or that of an earlier row; for missing
-            files, all of them at once; where no row is left.
+            wanted one, a path that leads out of the manifest's folder, also by a link, or that cannot be
+            opened, or that of an earlier row; for missing files, all of them at once; where no row is left.
     """
     path = Path(path)
     lines = ((number, text) for number, text in read_lines(path) if text.strip())
@@ -74,12 +74,13 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
                     SKIP,
                 )
             line_of[where] = number
+            there = _is_there(clip, path.parent)
         except DataError:
             if not skip_bad:
                 raise
             skipped += 1
             continue
-        (clips if clip.path.is_file() else missing).append(clip)
+        (clips if there else missing).append(clip)
     if missing and not skip_bad:
         raise _missing(path, missing, len(clips) + len(missing))
     skipped += len(missing)
@@ -87,6 +88,14 @@ def read_manifest(path: str | Path, wanted: Sequence[str] = (), *, skip_bad: boo
         found = f"{counted(skipped, 'bad row')} and no good one" if skipped else "no row under the first"
         raise DataError(str(path), found, "a row for each clip", "check that this is the file you meant")
     return Manifest(str(path), tuple(clips), skipped)
+
+
+def files_of(path: str | Path) -> list[Path]:
+    """Return a manifest and the files that it names; what is wrong with it, `read_manifest` says."""
+    try:
+        return [Path(path), *(clip.path for clip in read_manifest(path, skip_bad=True).clips)]
+    except DataError:
+        return [Path(path)]
 
 
 @contextmanager
@@ -146,6 +155,26 @@ def _clip(text: str, names: Sequence[str], wanted: Sequence[str], path: Path, nu
             "put the manifest into the folder of its clips",
         )
     return Clip(folder / where, columns, place)
+
+
+def _is_there(clip: Clip, folder: Path) -> bool:
+    """Return whether a clip's path is that of a file. Raises DataError where it is not to be opened."""
+    named = f"the path {quote(clip.columns[PATH])}"
+    try:
+        if not clip.path.is_file():
+            return False
+        target = Path(os.path.realpath(clip.path))
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        found = f"{named}, which does not open: {error.strerror}"
+        raise DataError(clip.place, found, "a file in the manifest's folder", SKIP) from None
+    if not target.is_relative_to(os.path.realpath(folder)):
+        raise DataError(
+            clip.place,
+            f"{named}, a link that leads out of the manifest's folder",
+            f"a file that lies in {quote(str(folder))}",
+            f"put the file itself there: cp -L; it lies in {quote(str(target.parent))}",
+        )
+    return True
 
 
 class _MissingError(DataError):

@@ -5,31 +5,38 @@ each, the frame that is then on the screen is taken, by its timestamp: films of 
 steady rate, give the same steps.
 
 Decoders lose data in silence: a film cut in two plays to where it was cut. So what there is, in bytes, frames
-and seconds, is compared with what the header promises, and a shortfall is an error with both numbers. MPEG
-streams, GIFs and MP4s in fragments promise nothing: of them only what a decoder calls damaged is found.
+and seconds, is compared with what the file promises, and a shortfall is an error with both numbers. MPEG
+streams and MP4s in fragments promise whole packets alone: of them a frame that is torn is found, and a cut
+between two frames is not.
 
 Letters: T ticks, S = SIDE.
 """
 
+import functools
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from elman.data.cache import cache_folder
+from elman.data.containers import check_size
 from elman.data.extras import need
+from elman.data.fingerprint import Fingerprint, fingerprint
+from elman.data.frame_cache import FrameCache, in_temporary_file
 from elman.data.source import DataError, counted, missing_path
 
 FRAMES_A_SECOND = 8
 SIDE = 64  # pixels of a frame's height and width; its shape is lost, its motion is not
-MOST_FRAMES = 1_000_000  # 35 hours; more of them come from damaged timestamps
+SHAPE = (SIDE, SIDE, 3)
+# Frames of a film: an hour of them, and of more no more than it has bytes. More come from a damaged header.
+HOUR, MOST_FRAMES = 3600 * FRAMES_A_SECOND, 1_000_000
 RESTART_S = (
     1.0  # timestamps that fall by more begin anew; in an AVI with frames out of order they fall by less
 )
 PROMISE_S = 0.5  # a header may say so much more than there is: it is seldom exact
+UNTIMED = ("mpeg", "mpegts")  # no header tells how long these last
 TIMED = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv")  # others measure their length by what is there
 SUFFIXES = (
     *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
@@ -37,33 +44,49 @@ SUFFIXES = (
 )
 
 
-def read_clip(path: str | Path, cache: Path | None = None) -> np.ndarray:
+def read_clip(path: str | Path, cache: FrameCache | None = None) -> np.ndarray:
     """Return the frames of a clip, [T, S, S, 3] bytes of red, green and blue.
+
+    They lie in a file and are read page by page, so that memory is bounded for a film of any length.
 
     Args:
         path: of the clip.
-        cache: a folder that keeps the frames of a clip until its file changes; they are read from there page
-            by page, so that memory is bounded for a film of any length. Without it, a temporary file.
+        cache: keeps the frames until the file changes. Without it, they lie in a temporary file.
 
     Raises:
         DataError: where there is no film, it has no picture, or fewer frames than its header promises.
         MissingError: where PyAV is not installed.
     """
-    path = Path(path)
     if cache is None:
-        with tempfile.TemporaryFile() as file:
-            return _write(path, file)
-    kept = cache / f"{_fingerprint(path)}.rgb"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-            try:
-                _write(path, file)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, kept)
-    return _mapped(kept)
+        return in_temporary_file(ticks(path), SHAPE)
+    path = Path(path)
+    try:
+        clip = fingerprint(path)
+    except OSError:
+        return in_temporary_file(ticks(path), SHAPE)  # which says what is wrong with the file
+
+    def decode() -> Iterator[np.ndarray]:
+        yield from ticks(path)
+        clip.check()
+
+    return cache.frames(_key(clip), decode)
+
+
+def frame_cache() -> FrameCache:
+    """Return the cache of frames in elman's folder for such."""
+    return _frame_cache(cache_folder() / "frames")
+
+
+@functools.cache
+def _frame_cache(folder: Path) -> FrameCache:
+    return FrameCache(folder, SHAPE)  # one for a folder: it knows what this process has in use
+
+
+def _key(clip: Fingerprint) -> str:
+    """Return what changes when the clip does, or what is done with it."""
+    version = need("av", "video").__version__
+    made_of = (clip.sha256, clip.path.suffix, version, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]
 
 
 def ticks(path: str | Path) -> Iterator[np.ndarray]:
@@ -71,10 +94,11 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
     av = need("av", "video")
     path = Path(path)
     try:
-        with av.open(str(path)) as film:
+        with av.open(str(path), metadata_errors="replace") as film:
             if not film.streams.video:
                 raise DataError(str(path), "a film without a picture", "a video stream", "name another file")
-            _check_size(path)
+            check_size(path)
+            _check_promise(film, film.streams.video[0], path)
             yield from _sampled(_frames(film, film.streams.video[0], path), path)
     except FileNotFoundError:
         raise missing_path(path) from None
@@ -89,58 +113,36 @@ def ticks(path: str | Path) -> Iterator[np.ndarray]:
         ) from None
 
 
-def _check_size(path: Path) -> None:
-    """Refuse a file whose parts promise more bytes than there are; ffmpeg reads on in silence."""
+def _check_promise(film: Any, stream: Any, path: Path) -> None:
+    """Refuse, before it is decoded, a film whose header promises more than its bytes can hold."""
     size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(8)
-        if head[4:] == b"ftyp":
-            promised = _end_of_boxes(file, size)
-        elif head[:4] == b"\x1a\x45\xdf\xa3":
-            promised = _end_of_segment(file)
-        else:
-            return
-    if promised > size:
+    if stream.frames > size:
         raise DataError(
             str(path),
             f"{size:,} bytes",
-            f"{promised:,} bytes or more, as its boxes promise",
-            "get the file again: it was cut off",
+            f"{stream.frames:,} frames, as its header promises",
+            "get the file again: it was cut off or damaged",
         )
+    if film.format.name not in UNTIMED:
+        _check_seconds((film.duration or 0) / 1_000_000, path)
 
 
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
-    """Return where the last box of an MP4 or MOV ends."""
-    place = 0
-    while place < size:
-        file.seek(place)
-        head = file.read(16)
-        if len(head) < 8:
-            return size + 1
-        length = int.from_bytes(head[:4])
-        if length == 1:  # the size stands behind the name, in 8 bytes
-            length = int.from_bytes(head[8:16])
-        place = place + length if length else size  # 0: to the end
-    return place
-
-
-def _end_of_segment(file: BinaryIO) -> int:
-    """Return where the segment of an MKV or WebM ends, in which all of it lies; 0 where it does not say."""
-    file.seek(4)
-    file.seek(_size(file), os.SEEK_CUR)
-    return _size(file) + file.tell() if file.read(4) == b"\x18\x53\x80\x67" else 0
-
-
-def _size(file: BinaryIO) -> int:
-    """Read the size of an MKV's element: as many more bytes as there are zeros in front of the first one."""
-    first = int.from_bytes(file.read(1))
-    more = 8 - first.bit_length()
-    size = int.from_bytes(bytes([first]) + file.read(more)) & (most := (1 << 7 * (more + 1)) - 1)
-    return 0 if size == most else size  # all ones: written into a pipe, of unknown size
+def _check_seconds(seconds: float, path: Path) -> None:
+    """Refuse a film that lasts so long that its bytes cannot hold it."""
+    size = path.stat().st_size
+    most = min(MOST_FRAMES, max(HOUR, size)) // FRAMES_A_SECOND
+    if seconds > most:
+        raise DataError(
+            str(path),
+            f"a film of {size:,} bytes that lasts {seconds:,.0f} s",
+            f"at most {most:,} s: its header or its timestamps are damaged",
+            "write it again, at a rate of its own: ffmpeg -r 25 -i IN OUT.mp4",
+        )
 
 
 def _frames(film: Any, stream: Any, path: Path) -> Iterator[Any]:
     """Yield the frames of a film as they are decoded. Raises DataError behind the last where some miss."""
+    stream.thread_type = "NONE"  # with threads, a frame that is torn below its middle is not marked as such
     decoded = damaged = shown = 0
     end, torn = 0.0, False
     for packet in film.demux():  # of the sound too: a film may last as long as that
@@ -178,7 +180,9 @@ def _hidden(path: Path, shown: int) -> int:
     The edit list of an MP4 leaves out those that were trimmed off; an AVI counts those that it does not hold,
     for the one before them stays.
     """
-    with need("av", "video").open(str(path), options={"ignore_editlist": "1"}) as film:
+    with need("av", "video").open(
+        str(path), options={"ignore_editlist": "1"}, metadata_errors="replace"
+    ) as film:
         held = 0
         for packet in film.demux(film.streams.video[0]):
             if packet.size:
@@ -197,14 +201,11 @@ def _sampled(frames: Iterator[Any], path: Path) -> Iterator[np.ndarray]:
             at = restarted
         time = at
         first = first if shown else time
+        _check_seconds(time - first, path)
         # Up to the moment at which this frame comes, the one before it is on the screen.
         while shown is not None and first + given / FRAMES_A_SECOND < time - 1e-6:
             yield _small(shown)
             given += 1
-            if given > MOST_FRAMES:
-                raise DataError(
-                    str(path), "a film that lasts for days", "timestamps in order", "write the film again"
-                )
         shown = frame
     if shown is not None and first + given / FRAMES_A_SECOND <= time + 1e-6:
         yield _small(shown)
@@ -212,25 +213,3 @@ def _sampled(frames: Iterator[Any], path: Path) -> Iterator[np.ndarray]:
 
 def _small(frame: Any) -> np.ndarray:
     return frame.reformat(width=SIDE, height=SIDE, format="rgb24", interpolation="AREA").to_ndarray()
-
-
-def _write(path: Path, file: Any) -> np.ndarray:
-    """Write the frames of a film into a file, and return them as they lie there."""
-    for frame in ticks(path):
-        file.write(frame.tobytes())
-    file.flush()
-    return _mapped(file)
-
-
-def _mapped(file: Any) -> np.ndarray:
-    return np.memmap(file, np.uint8, "r").reshape(-1, SIDE, SIDE, 3)
-
-
-def _fingerprint(path: Path) -> str:
-    """Return what changes when the file does, or what is done with it."""
-    try:
-        facts = path.stat()
-    except OSError:
-        raise missing_path(path) from None
-    made_of = (path.resolve(), facts.st_size, facts.st_mtime_ns, FRAMES_A_SECOND, SIDE, RESTART_S, PROMISE_S)
-    return hashlib.sha256(repr(made_of).encode()).hexdigest()[:32]

@@ -30,7 +30,7 @@ from elman.data.frames import (
     stack,
     varied,
 )
-from elman.data.manifest import is_manifest, read_manifest
+from elman.data.manifest import files_of, is_manifest, read_manifest
 from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
 from elman.data.source import DataError, counted, did_you_mean, quote
 from elman.nn import ctc
@@ -200,8 +200,8 @@ class Hearing(Task):
 
     @classmethod
     def paths(cls, path: str, settings: SpeechSettings) -> list[Path]:
-        """Return the manifest."""
-        return [Path(path)]
+        """Return the manifest and its recordings."""
+        return files_of(path)
 
     @classmethod
     def group(cls, example: Recording, column: str) -> str:

@@ -6,6 +6,7 @@ softmax chooses the label of each.
 Letters: N real steps (words) of a batch, K labels.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path

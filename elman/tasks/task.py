@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from elman.data.batch import fill
+from elman.data.fingerprint import Fingerprint
 from elman.tasks.sampling import Sampling
 from elman.tasks.settings import Settings
 
@@ -24,11 +25,19 @@ BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
 
 @dataclass(frozen=True)
 class Reading:
-    """What a task's reader returns: the examples of a file, and a line that says what was read."""
+    """What a task's reader returns.
+
+    Args:
+        path: that was given.
+        examples: those of the file.
+        description: a line that says what was read.
+        files: the fingerprints of all files that were read, where somebody asked for them.
+    """
 
     path: str
     examples: Sequence[Any]
     description: str
+    files: tuple[Fingerprint, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Task(ABC):
 
     @classmethod
     def paths(cls, path: str, settings: Any) -> list[Path]:
-        """Return the files that `read` opens for a path: more than one where it names a pair or a folder."""
+        """Return all files that `read` opens for a path, with those that a folder or a manifest names."""
         return [Path(path)]
 
     @classmethod

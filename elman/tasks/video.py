@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
-from elman.data.manifest import Clip, Manifest, is_manifest, read_manifest, reading
+from elman.data.manifest import Clip, Manifest, files_of, is_manifest, read_manifest, reading
 from elman.data.source import DataError, counted, did_you_mean, quote
-from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
+from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, frame_cache, read_clip
 from elman.learning.baselines import train_classifier, train_linear
 from elman.learning.metrics import confusion
 from elman.nn.layers import LAYERS
@@ -35,7 +35,6 @@ from elman.tasks.labels import Verdict
 from elman.tasks.task import CannotError, Reading, Stream, Task
 
 COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
-CACHE = Path.home() / ".cache" / "elman" / "frames"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +98,10 @@ class Video(Task):
 
     @classmethod
     def paths(cls, path: str, settings: VideoSettings) -> list[Path]:
-        """Return the manifest, or all clips of a folder."""
+        """Return the manifest and its clips, or all clips of a folder."""
         if Path(path).is_dir():
             return [clip.path for clip in _clips_by_folder(Path(path), settings.label)]
-        return [Path(path)]
+        return files_of(path)
 
     @classmethod
     def sample(cls, folder: Path) -> list[Path]:
@@ -309,7 +308,7 @@ class _Watching:
 
 def _film(clip: Clip, label: str | None) -> Film:
     with reading(clip):
-        return Film(read_clip(clip.path, CACHE), label, clip)
+        return Film(read_clip(clip.path, frame_cache()), label, clip)
 
 
 def _read_folder(folder: Path, label: str, *, skip_bad: bool) -> tuple[Manifest, int]:

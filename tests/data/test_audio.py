@@ -1,6 +1,7 @@
 """Sound and features: what comes out of a file, and every way in which one can be wrong."""
 
 import io
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,24 @@ def test_a_flac_that_was_written_into_a_pipe_does_not_tell_its_length(
     save(tmp_path, telling(whole, 0)[:-3], "pipe.flac")
     with pytest.raises(DataError, match=f"samples that decode\n  expected {length:,}, as its"):
         read_samples(path)
+
+
+@pytest.mark.parametrize("junk", [b"\xff", b"\xff\xf8", b"\xff\xf9\xc9\x18\x00"])
+def test_the_end_of_a_flac_is_found_without_looking_at_every_byte(junk: bytes, tmp_path: Path) -> None:
+    path = save(tmp_path, sound(kind="FLAC") + junk * (1_000_000 // len(junk)), "a.flac")
+    calls = 0
+
+    def count(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(count)
+    try:
+        samples, _ = read_samples(path)
+    finally:
+        sys.setprofile(None)
+    assert len(samples) == RATE_HZ
+    assert calls < 500_000
 
 
 @pytest.mark.parametrize("endian", ["LITTLE", "BIG"])

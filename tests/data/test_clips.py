@@ -224,28 +224,6 @@ def test_what_is_no_film_is_an_error(name: str, content: bytes | None, found: st
     assert str(caught.value).startswith(found.format(path=path))
 
 
-def test_the_cache_keeps_frames_until_the_file_changes(tmp_path: Path) -> None:
-    path, cache = tmp_path / "a.mp4", tmp_path / "deep" / "cache"
-    film(path, [0, 0.5, 1])
-    frames = read_clip(path, cache)
-    assert np.array_equal(frames, read_clip(path))
-    (kept,) = cache.iterdir()
-    kept.write_bytes(bytes(len(kept.read_bytes())))
-    assert not read_clip(path, cache).any()  # so it was read from there
-    film(path, [1, 1.5, 2, 3])
-    assert np.array_equal(read_clip(path, cache), read_clip(path))
-    assert len(list(cache.iterdir())) == 2
-
-
-def test_a_film_that_fails_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
-    whole = film(tmp_path / "whole.mp4", [n / 25 for n in range(50)], "faststart").read_bytes()
-    cut = tmp_path / "cut.mp4"
-    cut.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError):
-        read_clip(cut, tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
-
-
 def test_ticks_come_one_by_one(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mp4", [n / 25 for n in range(50)])
     stream = ticks(path)

@@ -57,6 +57,11 @@ def test_rows_are_read_with_all_their_columns(folder: Path) -> None:
             "3 of 4 files missing: 'wav/d.wav' (line 3), 'wav' (line 4), 'e.wav' (line 5)",
         ),
         (("path\ttext",), "", "no row under the first"),
+        (
+            ("path\ttext", "wav/a.wav\tx", "x" * 300 + "\ty"),
+            ":3",
+            f"the path {'x' * 40!r}..., which does not open: File name too long",
+        ),
     ],
 )
 def test_a_bad_manifest(folder: Path, rows: tuple[str, ...], place: str, found: str) -> None:
@@ -103,3 +108,29 @@ def test_a_manifest_is_told_from_other_text(folder: Path) -> None:
     assert is_manifest(write(folder, "", "text\tpath"))
     assert not is_manifest(write(folder, "the path is long"))
     assert not is_manifest(write(folder))
+
+
+@pytest.mark.parametrize("name", ["wav/d.wav", "elsewhere/a.wav"], ids=["file", "folder"])
+def test_a_link_out_of_the_folder_is_refused_with_its_line(name: str, folder: Path, tmp_path: Path) -> None:
+    outside = tmp_path.with_name(f"{tmp_path.name}-outside")
+    outside.mkdir()
+    (outside / "a.wav").touch()
+    (folder / "wav" / "d.wav").symlink_to(outside / "a.wav")
+    (folder / "elsewhere").symlink_to(outside)
+    path = write(folder, "path\ttext", "wav/a.wav\tx", f"{name}\ty")
+    with pytest.raises(DataError) as caught:
+        read_manifest(path)
+    assert str(caught.value).startswith(
+        f"{path}:3: found the path '{name}', a link that leads out of the manifest's folder\n"
+    )
+    assert read_manifest(path, skip_bad=True).skipped == 1
+
+
+def test_links_that_stay_in_the_folder_are_followed(folder: Path, tmp_path: Path) -> None:
+    """Its own path may hold links: what counts is where the files lie beside it."""
+    (folder / "wav" / "d.wav").symlink_to("a.wav")
+    linked = tmp_path.with_name(f"{tmp_path.name}-linked")
+    linked.symlink_to(folder)
+    write(folder, "path\ttext", "wav/d.wav\tx")
+    (clip,) = read_manifest(linked / "train.tsv").clips
+    assert clip.path == linked / "wav" / "d.wav"

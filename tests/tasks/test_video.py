@@ -14,7 +14,6 @@ from elman.data.video import SIDE
 from elman.folds import cross_validate
 from elman.run import Run
 from elman.samples import video as samples
-from elman.tasks import video
 from elman.tasks.task import CannotError
 from elman.tasks.video import Film, Video, VideoSettings
 
@@ -36,8 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(video, "CACHE", tmp_path_factory.getbasetemp() / "frames")
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "_draw", lambda *_: None)
 
 
@@ -131,6 +129,8 @@ def test_a_folder_of_clips_for_each_label(folder: Path, tmp_path: Path) -> None:
     assert sorted(str(f.label) for f in reading.examples) == sorted(str(f.label) for f in films(folder))
     assert "12 clips, 192 frames at 8 a second, 3 labels" in reading.description
     assert len(Video.paths(str(tmp_path / "clips"), VideoSettings())) == 12
+    named = [folder / "train.tsv", *(film.clip.path for film in films(folder))]
+    assert Video.paths(str(folder / "train.tsv"), VideoSettings()) == named
 
 
 def labelled(folder: Path, tmp_path: Path, *names: str) -> str:

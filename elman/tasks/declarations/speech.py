@@ -32,7 +32,9 @@ class SpeechSettings(Settings):
 
     def files(self) -> dict[str, Path]:
         """Return the weights of the language model, if any."""
-        return {"lm": Path(self.lm) / "model.safetensors"} if self.lm else {}
+        if not self.lm:
+            return {}
+        return {"lm": Path(self.lm) / "model.safetensors", "lm run.json": Path(self.lm) / "run.json"}
 
 
 DECLARATION = Declaration(
