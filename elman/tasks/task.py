@@ -35,7 +35,7 @@ class Settings:
     layers: int = option(1, "recurrent layers")
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(16, "passes over the training data, at most")
-    patience: int = option(8, "epochs without a better dev score before training stops")
+    patience: int = option(8, "epochs without as good a dev score before training stops")
     batch_steps: int = option(800, "real steps in a batch, at most; fewer where the training file is small")
     learning_rate: float = option(0.003, "largest learning rate of AdamW")
     seed: int = option(0, "seed of all that is random")
