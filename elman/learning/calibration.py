@@ -62,9 +62,7 @@ def temperature_gain(scores: Tensor, targets: Tensor, examples: Tensor) -> tuple
     for number in range(min(FOLDS, count)):
         held_out = fold == number
         temperature = best_temperature(scores[~held_out], targets[~held_out])
-        gain[held_out] -= F.cross_entropy(
-            scores[held_out] / temperature, targets[held_out], reduction="none"
-        )
+        gain[held_out] -= F.cross_entropy(scores[held_out] / temperature, targets[held_out], reduction="none")
     mean = gain.mean()
     deviations = torch.bincount(examples, gain - mean, count)  # [B]
     error = (deviations.square().sum() * count / (count - 1)).sqrt() / len(gain)

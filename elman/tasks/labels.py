@@ -114,14 +114,16 @@ def calibrate(
     before = task.answers(model, examples)
     given = [rows(answer) for answer in before]
     # A probability may have been too small for a float; its logarithm must not be infinite.
-    scores = torch.tensor([row for some in given for row in some], dtype=torch.float64).clamp(min=1e-300).log()
+    scores = (
+        torch.tensor([row for some in given for row in some], dtype=torch.float64).clamp(min=1e-300).log()
+    )
     numbers = torch.arange(len(given)).repeat_interleave(torch.tensor([*map(len, given)]))
     temperature = best_temperature(scores, targets)
     gain, error = temperature_gain(scores, targets, numbers)
     if gain <= error:
         return (
-            f"temperature scaling on dev: not used, T = {temperature:.2f} does not clearly lower the log loss "
-            f"(by cross-validation {-gain:+.4f}, standard error {error:.4f})"
+            f"temperature scaling on dev: not used, T = {temperature:.2f} does not clearly lower "
+            f"the log loss (by cross-validation {-gain:+.4f}, standard error {error:.4f})"
         )
     model.temperature.fill_(temperature)
     errors = (

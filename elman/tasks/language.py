@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import fill, pack, unpack
 from elman.data.passages import Passage, read_passages
 from elman.data.source import DataError, quote
-from elman.data.units import BEGIN, END, UNITS, Units
+from elman.data.units import BEGIN, END, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
 from elman.learning.metrics import likelihood_scores, perplexity
 from elman.learning.ngrams import NGrams, best_order
@@ -30,35 +30,13 @@ from elman.nn.layers import LAYERS
 from elman.nn.search import draw
 from elman.nn.shapes import OneToMany
 from elman.samples import language as samples
-from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Settings, Task, option
+from elman.tasks.language_settings import LanguageSettings
+from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Task
 
 SPAN = 70  # units that a gradient goes back over, in a text that goes on
 LONGEST = 400  # units of a text that is spoken, unless another length is asked for
 SHOWN = 5  # units that surprised most, or that are most probable
 LINE_END = "\n"  # how the end of a line is shown as a unit
-
-
-@dataclass(frozen=True)
-class LanguageSettings(Settings):
-    """Settings of the language task."""
-
-    unit: str = option("character", "what a text is made of", UNITS)
-    lines: bool = option(False, "each line is a sequence by itself")
-    lower: bool = option(False, "read letters in lower case")
-    largest: int = option(8000, "largest size of the dictionary")
-    min_count: int = option(2, "words and characters seen less often in training are unknown")
-    size: int = option(300, "size of a unit's embedding")
-    hidden: int = option(400, "size of the hidden state")
-    dropout: float = option(0.2, "probability of zeroing an input or output of the layers in training")
-    batch_steps: int = option(1400, "real steps in a batch, at most; fewer where the training file is small")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.min_count < 1 or self.largest < 5 or self.size < 1:
-            raise ValueError(
-                "min_count and size must be at least 1 and largest at least 5, "
-                f"got {self.min_count}, {self.size} and {self.largest}"
-            )
 
 
 class Carried:
@@ -110,7 +88,7 @@ class Language(Task):
 
     @classmethod
     def learn(cls, train: Sequence[Passage], settings: LanguageSettings) -> "Language":
-        """Make the dictionary."""
+        """Make the dictionary, and choose the settings that depend on the size of the text."""
         units = Units.of(
             (line for passage in train for line in passage.lines),
             settings.unit,  # type: ignore[arg-type]
@@ -119,7 +97,15 @@ class Language(Task):
             lower=settings.lower,
             seed=settings.seed,
         )
-        return cls(settings, units)
+        size = sum(len(units.split(line)) + 1 for passage in train for line in passage.lines)
+        chosen = settings.for_size(size)
+        task = cls(chosen, units)
+        if chosen != settings:
+            task.remarks = (
+                f"for {size:,} units of training text: "
+                f"dropout {chosen.dropout}, at most {chosen.epochs} epochs",
+            )
+        return task
 
     def facts(self) -> dict[str, Any]:
         """Return the dictionary."""

@@ -27,6 +27,9 @@ BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
 class Settings:
     """What a user may set for every task; each field is an option of the command line.
 
+    A number whose default is None depends on the size of the training data: `learn` chooses it, and the
+    settings of the task that it returns, which run.json records, hold the choice.
+
     Raises ValueError for a value out of its range.
     """
 
@@ -48,10 +51,11 @@ class Settings:
                 raise ValueError(
                     f"{setting.name} must be one of {', '.join(choices)}, got {value!r}; {hint}".rstrip("; ")
                 )
+        not_chosen = {f.name for f in fields(self) if f.default is None and getattr(self, f.name) is None}
         for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
-            if getattr(self, name) < 1:
+            if name not in not_chosen and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
+        if "dropout" not in not_chosen and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")
@@ -171,7 +175,8 @@ class Task(ABC):
     def hold_out(cls, examples: Sequence[Any], settings: Any) -> tuple[list[Any], list[Any]]:
         """Part training examples into those to train on and a tenth, but at least one, that serves as dev.
 
-        Every label of one that is held out is left to be trained on, if any can be held out so.
+        Every label of one that is held out is left to be trained on, if any can be held out so. No larger
+        share of a small file is held out: examples are worth more in training than in the choice of an epoch.
         """
         having = Counter(label for example in examples for label in set(cls.shown(example, settings)))
         order = list(range(len(examples)))

@@ -114,7 +114,7 @@ def test_scores_are_scaled_where_they_are_not_calibrated(times: float, used: int
 
 @pytest.mark.parametrize("examples", [50, 100])
 def test_scaling_on_few_examples_does_no_harm_on_average(examples: int) -> None:
-    """Calibrated scores, a temperature chosen on a small set: the log loss on a large one, with and without."""
+    """Scores are calibrated; a temperature is chosen on a small set, and judged on a large one."""
     large, right, _ = synthetic(99, 4000, 1.0)
     before = F.cross_entropy(large, right).item()
     always, guarded = [], []
