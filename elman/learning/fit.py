@@ -50,7 +50,7 @@ class Plan:
 
     epochs: int
     learning_rate: float
-    patience: int  # epochs without a better score before training stops
+    patience: int  # epochs after the one that is kept before training stops
     weight_decay: float = 0.01
     clip: float = 5.0  # largest norm of the gradient
     averaging: float = 0.999  # share of the average that an update leaves
@@ -109,7 +109,7 @@ class Progress:
     seconds_left: float  # at this rate, if no early stop
     score: float | None = None  # on dev, at the end of an epoch
     best: float = math.nan  # the best score so far
-    best_epoch: int = 0  # the first that had it
+    best_epoch: int = 0  # the last epoch that was as good: its weights are kept
     keep: bool = False  # whether this epoch's weights take the place of those kept before
     checkpoint: Checkpoint | None = None  # at the end of an epoch
 
@@ -198,14 +198,16 @@ def fit(
         with torch.no_grad():
             score = evaluate()
         if plan.beats(score, best):
-            best, best_epoch = score, epoch
+            best = score
+        if keep := plan.as_good(score, best):
+            best_epoch = epoch
         tensors = _tensors(trained, average, optimizer)
         yield replace(
             progress,
             score=score,
             best=best,
             best_epoch=best_epoch,
-            keep=plan.as_good(score, best),
+            keep=keep,
             checkpoint=Checkpoint(tensors, epoch, step, best, best_epoch),
         )
         if epoch < plan.epochs:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote
-from elman.learning.calibration import best_temperature
+from elman.learning.calibration import FEWEST, best_temperature, temperature_gain
 from elman.learning.metrics import classification_scores
 from elman.tasks.task import Task
 
@@ -95,7 +95,10 @@ def calibrate(
     targets: Tensor,
     rows: Callable[[Any], Sequence[Sequence[float]]] = lambda answer: [answer.probabilities],
 ) -> str:
-    """Choose the temperature of a model under which the answers to dev are most likely; say what it did.
+    """Choose the model's temperature on dev, if that lowers the log loss; say what was done.
+
+    The log loss must fall by more than one standard error, by cross-validation on dev. On few examples the
+    temperature stays 1: what little they say of it does more harm than good.
 
     Args:
         task: whose metric has a "calibration_error".
@@ -105,16 +108,30 @@ def calibrate(
         rows: takes an answer and returns the probabilities of all labels, once or more often.
     """
     model.temperature.fill_(1)  # in a finished run that is resumed it is what was chosen before
+    if len(examples) < FEWEST:
+        few = f"{counted(len(examples), 'example')} of the {FEWEST} that it needs"
+        return f"temperature scaling on dev: not used, dev has {few}"
     before = task.answers(model, examples)
+    given = [rows(answer) for answer in before]
     # A probability may have been too small for a float; its logarithm must not be infinite.
-    probabilities = torch.tensor([row for answer in before for row in rows(answer)], dtype=torch.float64)
-    model.temperature.fill_(best_temperature(probabilities.clamp(min=1e-300).log(), targets))
+    scores = (
+        torch.tensor([row for some in given for row in some], dtype=torch.float64).clamp(min=1e-300).log()
+    )
+    numbers = torch.arange(len(given)).repeat_interleave(torch.tensor([*map(len, given)]))
+    temperature = best_temperature(scores, targets)
+    gain, error = temperature_gain(scores, targets, numbers)
+    if gain <= error:
+        return (
+            f"temperature scaling on dev: not used, T = {temperature:.2f} does not clearly lower "
+            f"the log loss (by cross-validation {-gain:+.4f}, standard error {error:.4f})"
+        )
+    model.temperature.fill_(temperature)
     errors = (
         task.metric(examples, answers)["calibration_error"]
         for answers in (before, task.answers(model, examples))
     )
-    return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
-        *errors, model.temperature.item()
+    return "temperature scaling on dev: T = {:.2f}, expected calibration error {:.3f} -> {:.3f}".format(
+        temperature, *errors
     )
 
 

@@ -83,7 +83,7 @@ class Language(Task):
 
     @classmethod
     def learn(cls, train: Sequence[Passage], settings: LanguageSettings) -> "Language":
-        """Make the dictionary."""
+        """Make the dictionary, and choose the settings that depend on the size of the text."""
         units = Units.of(
             (line for passage in train for line in passage.lines),
             settings.unit,  # type: ignore[arg-type]
@@ -92,7 +92,15 @@ class Language(Task):
             lower=settings.lower,
             seed=settings.seed,
         )
-        return cls(settings, units)
+        size = sum(len(units.split(line)) + 1 for passage in train for line in passage.lines)
+        chosen = settings.for_size(size)
+        task = cls(chosen, units)
+        if chosen != settings:
+            task.remarks = (
+                f"for {size:,} units of training text: "
+                f"dropout {chosen.dropout}, at most {chosen.epochs} epochs",
+            )
+        return task
 
     def facts(self) -> dict[str, Any]:
         """Return the dictionary."""

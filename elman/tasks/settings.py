@@ -42,6 +42,9 @@ def option(
 class Settings:
     """What a user may set for every task; each field is an option of the command line.
 
+    A number whose default is None depends on the size of the training data: `learn` chooses it, and the
+    settings of the task that it returns, which run.json records, hold the choice.
+
     Raises ValueError for a value out of its range.
     """
 
@@ -50,7 +53,7 @@ class Settings:
     layers: int = option(1, "recurrent layers")
     dropout: float = option(0.5, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(16, "passes over the training data, at most")
-    patience: int = option(8, "epochs without a better dev score before training stops")
+    patience: int = option(8, "epochs without as good a dev score before training stops")
     batch_steps: int = option(800, "real steps in a batch, at most; fewer where the training file is small")
     learning_rate: float = option(0.003, "largest learning rate of AdamW", short="lr")
     seed: int = option(0, "seed of all that is random")
@@ -60,10 +63,11 @@ class Settings:
             choices, value = setting.metadata["choices"], getattr(self, setting.name)
             if choices and value not in choices:
                 object.__setattr__(self, setting.name, _choose(setting.name, value, choices))
+        not_chosen = {f.name for f in fields(self) if f.default is None and getattr(self, f.name) is None}
         for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
-            if getattr(self, name) < 1:
+            if name not in not_chosen and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
+        if "dropout" not in not_chosen and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be from 0 to 2^63 - 1, got {self.seed}")

@@ -129,7 +129,8 @@ class Task(ABC):
     def hold_out(cls, examples: Sequence[Any], settings: Any) -> tuple[list[Any], list[Any]]:
         """Part training examples into those to train on and a tenth, but at least one, that serves as dev.
 
-        Every label of one that is held out is left to be trained on, if any can be held out so.
+        Every label of one that is held out is left to be trained on, if any can be held out so. No larger
+        share of a small file is held out: examples are worth more in training than in the choice of an epoch.
         """
         having = Counter(label for example in examples for label in set(cls.shown(example, settings)))
         order = list(range(len(examples)))

@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from torch.nn import functional as F
 
 from elman.learning.baselines import NGramRegression
-from elman.learning.calibration import best_temperature
+from elman.learning.calibration import best_temperature, temperature_gain
 from elman.learning.metrics import auroc, classification_scores, matthews, regression_scores
 
 LABELS = ["a", "b", "c"]
@@ -92,6 +92,48 @@ def test_right_answers_alone_are_no_certainty() -> None:
     assert sure == pytest.approx(0.99, abs=1e-4)  # 98 right ones, and one of each label
     flat = torch.zeros(9, 2)
     assert 0.05 <= best_temperature(flat, targets[:9]) <= 20
+
+
+def synthetic(seed: int, examples: int, times: float, rows: int = 1) -> tuple[torch.Tensor, ...]:
+    """Scores that are `times` as far apart as a calibrated model's, targets, and each row's example."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = 3 * torch.randn(examples, 4, generator=generator, dtype=torch.float64)
+    targets = torch.multinomial(scores.softmax(1), 1, generator=generator).squeeze(1)
+    numbers = torch.arange(examples).repeat_interleave(rows)
+    return times * scores[numbers], targets[numbers], numbers
+
+
+def is_used(gain: float, error: float) -> bool:
+    return gain > error
+
+
+@pytest.mark.parametrize(("times", "used"), [(1.0, 0), (4.0, 40), (0.2, 40)])
+def test_scores_are_scaled_where_they_are_not_calibrated(times: float, used: int) -> None:
+    found = sum(is_used(*temperature_gain(*synthetic(seed, 100, times))) for seed in range(40))
+    assert abs(found - used) <= 3
+
+
+@pytest.mark.parametrize("examples", [50, 100])
+def test_scaling_on_few_examples_does_no_harm_on_average(examples: int) -> None:
+    """Scores are calibrated; a temperature is chosen on a small set, and judged on a large one."""
+    large, right, _ = synthetic(99, 4000, 1.0)
+    before = F.cross_entropy(large, right).item()
+    always, guarded = [], []
+    for seed in range(40):
+        scores, targets, numbers = synthetic(seed, examples, 1.0)
+        change = F.cross_entropy(large / best_temperature(scores, targets), right).item() - before
+        always.append(change)
+        guarded.append(change if is_used(*temperature_gain(scores, targets, numbers)) else 0.0)
+    assert np.mean(always) > 0.003
+    assert np.mean(guarded) < 0.001
+
+
+def test_rows_of_one_example_are_one_observation() -> None:
+    """Ten copies of each row say no more than one: the same gain, the same standard error."""
+    gain, error = temperature_gain(*synthetic(0, 80, 2.0))
+    many, spread = temperature_gain(*synthetic(0, 80, 2.0, rows=10))
+    assert many == pytest.approx(gain, rel=0.2)  # the two examples more of `best_temperature` weigh less
+    assert spread == pytest.approx(error, rel=0.2)
 
 
 def test_ngrams_see_order_within_themselves() -> None:

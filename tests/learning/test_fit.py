@@ -135,31 +135,34 @@ def test_the_model_is_judged_without_dropout_on_its_average() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scores", "patience", "epochs", "best", "kept"),
+    ("scores", "patience", "epochs", "kept", "grain"),
     [
-        ([0.1, 0.3, 0.2, 0.3, 0.4], 2, 4, 2, 4),
-        ([0.1, 0.3, 0.2, 0.4, 0.1], 2, 5, 4, 4),
-        ([0.0, 0.0, 0.0, 0.0, 0.0], 1, 2, 1, 2),
-        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5, 5, 5),
+        ([0.1, 0.3, 0.2, 0.3, 0.1], 2, 5, 4, 0.0),  # the second 0.3 is as good as the first
+        ([0.1, 0.3, 0.2, 0.1, 0.4], 2, 4, 2, 0.0),
+        ([0.1, 0.3, 0.2, 0.4, 0.1], 2, 5, 4, 0.0),
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 1, 5, 5, 0.0),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 1, 5, 5, 0.0),
+        ([0.5, 0.4, 0.3, 0.4, 0.1], 2, 5, 4, 0.15),
+        ([0.5, 0.4, 0.3, 0.2, 0.5], 2, 4, 2, 0.15),
     ],
 )
-def test_training_stops_after_patience_and_the_last_of_the_best_is_kept(
-    scores: list[float], patience: int, epochs: int, best: int, kept: int
+def test_patience_counts_from_the_epoch_that_is_kept(
+    scores: list[float], patience: int, epochs: int, kept: int, grain: float
 ) -> None:
     given = iter(scores)
-    plan = replace(PLAN, epochs=5, patience=patience)
+    plan = replace(PLAN, epochs=5, patience=patience, grain=grain)
     ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
     assert [p.score for p in ends] == scores[:epochs]
-    assert (ends[-1].best_epoch, ends[-1].best) == (best, scores[best - 1])
+    assert (ends[-1].best_epoch, ends[-1].best) == (kept, max(scores[:epochs]))
     assert [p.epoch for p in ends if p.keep][-1] == kept
 
 
 def test_a_lower_score_may_be_the_better_one() -> None:
-    given = iter([5.0, 3.0, 3.0, 4.0, 2.0])
+    given = iter([5.0, 3.0, 3.0, 4.0, 3.5])
     plan = replace(PLAN, epochs=5, patience=2, better="lower")
     ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
-    assert [p.keep for p in ends] == [True, True, True, False]
-    assert (ends[-1].best_epoch, ends[-1].best) == (2, 3.0)
+    assert [p.keep for p in ends] == [True, True, True, False, False]
+    assert (ends[-1].best_epoch, ends[-1].best) == (3, 3.0)
 
 
 @pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
@@ -168,7 +171,7 @@ def test_what_is_less_than_the_grain_is_no_difference(better: Literal["higher", 
     plan = replace(PLAN, epochs=5, better=better, grain=1.5 / 12)
     ends = [p for p in run(network(), plan, score=lambda: next(given)) if p.score is not None]
     assert [p.keep for p in ends] == [True, True, True, False, True]
-    assert (ends[-1].best_epoch, ends[-1].best) == (2, sign * 11 / 12)
+    assert (ends[-1].best_epoch, ends[-1].best) == (5, sign * 11 / 12)
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -203,10 +206,10 @@ def facts(progress: Progress) -> tuple[Any, ...]:
     return p.epoch, p.step, p.position, p.loss, p.score, p.best, p.best_epoch, p.keep
 
 
-@pytest.mark.parametrize(("patience", "epochs"), [(10, 4), (1, 3)])
+@pytest.mark.parametrize(("patience", "epochs"), [(10, 4), (2, 4), (1, 2)])
 def test_a_resumed_run_is_the_run_that_was_not_stopped(patience: int, epochs: int) -> None:
     plan = replace(PLAN, patience=patience)
-    scores = {1: 0.2, 2: 0.5, 3: 0.1, 4: 0.3}
+    scores = {1: 0.5, 2: 0.1, 3: 0.5, 4: 0.3}
 
     def follow(model: nn.Module, resume: Checkpoint | None) -> list[tuple[tuple[Any, ...], list[np.ndarray]]]:
         epoch = [0]

@@ -62,6 +62,49 @@ def step(run: Run, number: int, state: Any = None) -> tuple[torch.Tensor, Any]:
         return network(run).step(torch.tensor([number]), state)
 
 
+def lines_of(units: int) -> list[Passage]:
+    """Lines of ten units each, line ends included."""
+    return [passage("abcabcabc")] * (units // 10)
+
+
+@pytest.mark.parametrize(
+    ("units", "given", "dropout", "epochs"),
+    [
+        (10, {}, 0.5, 40),
+        (20_000, {}, 0.5, 40),
+        (72_000, {}, 0.3, 36),
+        (170_000, {}, 0.2, 16),
+        (72_000, {"dropout": 0.1}, 0.1, 36),
+        (72_000, {"epochs": 3}, 0.3, 3),
+        (10, {"dropout": 0.2, "epochs": 16}, 0.2, 16),
+    ],
+)
+def test_defaults_depend_on_the_size_of_the_text(
+    units: int, given: dict[str, Any], dropout: float, epochs: int
+) -> None:
+    task = Language.learn(lines_of(units), LanguageSettings(lines=True, **given))
+    assert (task.settings.dropout, task.settings.epochs) == (dropout, epochs)
+    chosen = (f"for {units:,} units of training text: dropout {dropout}, at most {epochs} epochs",)
+    assert task.remarks == (() if len(given) == 2 else chosen)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_records_the_settings_that_were_chosen(tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(TEXT))
+    given: dict[str, Any] = {"size": 3, "hidden": 3, "epochs": 1, "min_count": 1}
+    training.train("language", text, out=tmp_path / "run", **given)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["settings"]["dropout"] == 0.5
+    text.unlink()
+    assert Run.load(tmp_path / "run").task.settings.dropout == 0.5
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"dropout": 1.0}])
+def test_a_setting_that_would_be_chosen_is_checked_where_it_is_given(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        tiny(**wrong)
+
+
 def test_the_end_of_each_line_is_a_unit() -> None:
     task = task_of(untrained())
     numbers = task.numbers(passage("cat", "", "dog"))
@@ -297,7 +340,16 @@ def test_settings_out_of_range(given: dict[str, Any], wording: str) -> None:
 def test_on_the_sample_the_network_beats_what_cannot_look_back_far(tmp_path: Path) -> None:
     train, dev, test = Language.sample(tmp_path)
     run = training.train(
-        "language", train, dev=dev, test=test, lines=True, hidden=150, size=50, epochs=8, out=tmp_path / "run"
+        "language",
+        train,
+        dev=dev,
+        test=test,
+        lines=True,
+        hidden=150,
+        size=50,
+        dropout=0.2,
+        epochs=8,
+        out=tmp_path / "run",
     )
     figures = json.loads((run.folder / "metrics.json").read_text())
     baselines = {name: rows["test"]["value"] for name, rows in figures["baselines"].items()}

@@ -1,6 +1,7 @@
 """What sentiment promises beside the battery of tests/test_tasks.py."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def test_the_temperature_is_chosen_on_dev() -> None:
     model = task.model().eval()
     with torch.no_grad():
         model.reader.output.bias.copy_(torch.tensor([0.0, 0.0, 9.0]))
-    dev = texts(*(("x", label) for label in ("pos", "neg", "pos", "mixed")))
+    dev = texts(*(("x", label) for label in ["pos", "neg", "pos", "mixed"] * 20))
     before = task.metric(dev, task.answers(model, dev))
     said = task.calibrate(model, dev)
     after = task.metric(dev, task.answers(model, dev))
@@ -170,9 +171,28 @@ def test_the_temperature_is_chosen_on_dev() -> None:
     assert after["log_loss"] < before["log_loss"]
     assert after["calibration_error"] < 0.1 < 0.4 < before["calibration_error"]
     assert said == (
-        f"calibration error on dev {before['calibration_error']:.4f}, {after['calibration_error']:.4f} at "
-        f"temperature {model.temperature.item():.2f}"
+        f"temperature scaling on dev: T = {model.temperature.item():.2f}, "
+        f"expected calibration error {before['calibration_error']:.3f} -> {after['calibration_error']:.3f}"
     )
+
+
+@pytest.mark.parametrize(
+    ("dev", "reason"),
+    [
+        (["pos", "neg", "mixed"] * 16, "dev has 48 examples of the 50 that it needs"),
+        (["pos", "neg", "mixed"] * 20, r"T = \d+\.\d\d does not clearly lower the log loss \(by cross-val"),
+    ],
+)
+def test_the_temperature_stays_where_dev_does_not_support_another(dev: list[str], reason: str) -> None:
+    task = Sentiment.learn(TRAIN, settings())
+    model = task.model().eval()
+    with torch.no_grad():
+        model.reader.output.weight.zero_()
+        model.reader.output.bias.copy_(torch.tensor([0.0, 0.1, 0.0]))  # all but calibrated
+        model.temperature.fill_(3.0)
+    said = task.calibrate(model, texts(*(("x", label) for label in dev)))
+    assert re.match("temperature scaling on dev: not used, " + reason, said)
+    assert model.temperature.item() == 1
 
 
 def test_what_is_told() -> None:
@@ -221,7 +241,7 @@ def test_duplicates_and_calibration_are_said(
     run = training.train("sentiment", files["train"], dev=files["train"], out=tmp_path / "run", **TINY)
     said = capsys.readouterr().err
     assert "warning: 39 of the 39 examples of dev stand in the training file too" in said
-    assert "calibration error on dev 0." in said
+    assert "temperature scaling on dev: not used, dev has 39 examples of the 50 that it needs" in said
     # The same texts in another format, and without labels: the same answers.
     table = tmp_path / "other.jsonl"
     table.write_text(

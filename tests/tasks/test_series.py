@@ -191,6 +191,7 @@ def test_the_temperature_makes_dev_most_likely(tmp_path: Path) -> None:
     with torch.no_grad():
         model.whole.output.weight.mul_(50)  # as sure of itself as it is wrong
     run = Run(task, model, tmp_path)
+    examples = [*examples] * 5  # enough to choose by
     before = run.judge(examples)
     task.calibrate(model, examples)
     after = run.judge(examples)

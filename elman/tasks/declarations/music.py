@@ -17,7 +17,7 @@ class MusicSettings(Settings):
     hidden: int = option(250, "size of the hidden state")
     dropout: float = option(0.4, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(100, "passes over the training data, at most")
-    patience: int = option(15, "epochs without a better dev score before training stops")
+    patience: int = option(15, "epochs without as good a dev score before training stops")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -20,7 +20,7 @@ class SeriesSettings(Settings):
     hidden: int = option(100, "size of the hidden state, in each direction")
     cell: str = option("gru", "recurrent cell", CELLS)
     epochs: int = option(40, "passes over the training data, at most")
-    patience: int = option(20, "epochs without a better dev score before training stops")
+    patience: int = option(20, "epochs without as good a dev score before training stops")
 
     @property
     def wanted(self) -> Wanted:

@@ -21,7 +21,7 @@ class SpeechSettings(Settings):
     dropout: float = option(0.3, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(150, "passes over the training data, at most")
     # As many: the last epochs, which learn slowly and vary most, may be the best after dozens that are not.
-    patience: int = option(150, "epochs without a better dev score before training stops")
+    patience: int = option(150, "epochs without as good a dev score before training stops")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,7 +15,7 @@ class VideoSettings(Settings):
     hidden: int = option(64, "size of the hidden state, in each direction")
     dropout: float = option(0.2, "probability of zeroing an input or output of the layers in training")
     epochs: int = option(60, "passes over the training data, at most")
-    patience: int = option(60, "epochs without a better dev score before training stops")
+    patience: int = option(60, "epochs without as good a dev score before training stops")
     batch_steps: int = option(200, "frames in a batch, at most; fewer where the training file is small")
 
 
