@@ -25,12 +25,15 @@ class UsageError(ValueError):
     """The call itself is at fault: an argument, or a folder that is taken."""
 
 
+Files = str | Path | Sequence[str | Path]  # one file, or several
+
+
 def train(
     task: str,
-    train: str | Path | None = None,
+    train: Files | None = None,
     *,
-    dev: str | Path | None = None,
-    test: str | Path | None = None,
+    dev: Files | None = None,
+    test: Files | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     skip_bad: bool = False,
@@ -40,7 +43,8 @@ def train(
 
     Args:
         task: its name, one of `elman.tasks.TASKS`.
-        train: the training file; without it the task's own sample data are written to `out`/sample and used.
+        train: the training file, or several where the task reads a file a class; without it the task's own
+            sample data are written to `out`/sample and used.
         dev: the file on which training decides when to stop; without it a tenth of the training examples.
         test: a file to be judged on at the end.
         out: the folder of the run, new or empty; runs/TASK by default.
@@ -60,10 +64,18 @@ def train(
         if dev or test:
             raise UsageError("dev and test need a training file beside them")
         train, dev, test = kind.sample(folder / "sample")
-    given = {name: str(f) for name, f in {"train": train, "dev": dev, "test": test}.items() if f is not None}
+    parts = {"train": train, "dev": dev, "test": test}
+    given = {name: as_files(some) for name, some in parts.items() if some is not None}
     readings = _read(kind, given, chosen, skip_bad, display)
-    files = {name: kind.paths(file, chosen) for name, file in given.items()}
+    files = {
+        name: [path for file in some for path in kind.paths(file, chosen)] for name, some in given.items()
+    }
     return train_on(kind, chosen, readings, files, folder, display, resume)
+
+
+def as_files(files: Files) -> list[str]:
+    """Return the paths of one file, or of several."""
+    return [str(files)] if isinstance(files, str | Path) else list(map(str, files))
 
 
 def prepare(
@@ -101,7 +113,8 @@ def train_on(
         except UnseenError as error:
             display.say(f"warning: {error}\n  it counts as missed")
     _warn_of_duplicates(learned, readings, display)
-    run = Run(learned, learned.model(), folder)
+    longest = max(map(learned.length, readings["train"].examples))
+    run = Run(learned, learned.model(), folder, longest)
     files = {**files, **{name: [path] for name, path in chosen.files().items()}}
     if resume and (folder / "run.json").exists():
         _check_same(run, files)
@@ -222,12 +235,12 @@ def _check_same(run: Run, files: Mapping[str, Sequence[Path]]) -> None:
 
 
 def _read(
-    kind: type[Task], files: dict[str, str], settings: Settings, skip_bad: bool, display: Display
+    kind: type[Task], files: dict[str, list[str]], settings: Settings, skip_bad: bool, display: Display
 ) -> dict[str, Reading]:
     """Read every file there is; part dev from train where it has no file."""
     readings = {}
-    for name, file in files.items():
-        readings[name] = kind.read(file, settings, skip_bad=skip_bad)
+    for name, some in files.items():
+        readings[name] = kind.read_files(some, settings, skip_bad=skip_bad)
         display.say(f"{name:5} {readings[name].description}")
     if "dev" not in readings:
         train = readings["train"]

@@ -6,12 +6,13 @@ A pair of files NAME.en and NAME.de is given as NAME, with the suffixes beside i
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
+from elman.data.rows import Row
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
-from elman.data.tables import read_table
+from elman.data.tables import is_number, read_table
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 _FREQUENT = 200  # words that tell a language
@@ -24,6 +25,7 @@ class Pair:
     source: str
     target: str | None
     place: str
+    row: Row | None = field(default=None, compare=False)  # of a table
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,11 @@ class Parallel:
 
 
 def paths(path: str, source: str, target: str) -> list[Path]:
-    """Return the files that a path names: a table, or the two sides of a pair."""
-    if Path(path).suffix.lower() in _TABLES:
+    """Return the files that a path names: a table, or the two sides of a pair.
+
+    Numbers are those of columns of a table without names, as no language has a number for its name.
+    """
+    if Path(path).suffix.lower() in _TABLES or (is_number(source) and is_number(target)):
         return [Path(path)]
     return [Path(f"{path}.{source}"), Path(f"{path}.{target}")]
 
@@ -72,7 +77,7 @@ def read_parallel(path: str, source: str, target: str, *, skip_bad: bool = False
     files = paths(path, source, target)
     if len(files) == 1:
         table = read_table(path, {"source": source, "target": target}, skip_bad=skip_bad)
-        pairs = tuple(Pair(row["source"], row["target"], row.place) for row in table.rows)
+        pairs = tuple(Pair(row["source"], row["target"], row.place, row) for row in table.rows)
         return Parallel(path, pairs, 0, table.skipped)
     for file in files:
         if not file.is_file():

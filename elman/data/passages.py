@@ -1,6 +1,7 @@
 """Plain text as passages: each line by itself, or all lines as one text that goes on."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from elman.data.source import DataError, counted, read_lines
@@ -37,6 +38,12 @@ class Passage:
         return Passage(self.lines[:at], self.file, self.line), Passage(
             self.lines[at:], self.file, self.line + at
         )
+
+    def pieces(self, count: int) -> "list[Passage]":
+        """Part it into so many pieces of about as many lines each; into its lines where these are fewer."""
+        count = min(count, len(self.lines))
+        ends = [len(self.lines) * i // count for i in range(count + 1)]
+        return [Passage(self.lines[a:b], self.file, self.line + a) for a, b in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ A value that is missing is NaN; `settle` says what becomes of it.
 Letters: T steps, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,7 @@ class Series:
         answer: its label, its number, or None where none was read.
         name: in the file.
         place: "file:line" of its first row, "file:number" in an array.
+        columns: its row in a manifest, where that names its file.
     """
 
     values: np.ndarray
@@ -38,6 +39,7 @@ class Series:
     answer: str | float | None
     name: str
     place: str
+    columns: Mapping[str, str] | None = None
 
     @property
     def number(self) -> float:

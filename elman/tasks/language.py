@@ -21,9 +21,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.passages import Passage, read_passages
+from elman.data.rows import Row
 from elman.data.source import DataError, quote
 from elman.data.units import BEGIN, END, UNITS, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.data.written import Answers
 from elman.learning.metrics import likelihood_scores, perplexity
 from elman.learning.ngrams import NGrams, best_order
 from elman.nn.layers import LAYERS
@@ -136,8 +138,18 @@ class Language(Task):
     @classmethod
     def hold_out(cls, examples: Sequence[Passage], settings: Any) -> tuple[list[Passage], list[Passage]]:
         """Part passages as every task does, and one long passage a tenth before its end."""
-        parts = examples[0].cut() if len(examples) == 1 else None
-        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples, settings)
+        if settings.lines:
+            return super().hold_out(examples, settings)
+        parts = [example.cut() for example in examples]
+        dev = [both[1] for both in parts if both]
+        if not dev:
+            return super().hold_out(examples, settings)
+        return [both[0] if both else e for both, e in zip(parts, examples, strict=True)], dev
+
+    @classmethod
+    def divide(cls, examples: Sequence[Passage], count: int, settings: Any) -> Sequence[Passage]:
+        """Return the lines, or as many pieces of each text that goes on."""
+        return examples if settings.lines else [piece for e in examples for piece in e.pieces(count)]
 
     def key(self, example: Passage) -> tuple[str, ...]:
         """Return its lines."""
@@ -153,9 +165,9 @@ class Language(Task):
         """Return False: a file of this task is plain text, and each line of it is answered."""
         return False
 
-    def questions(self, path: str) -> list[Passage]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a text."""
-        return list(self.read(path, self.settings).examples)
+        return self.read(path, self.settings, skip_bad=skip_bad)
 
     def tell(self, example: Passage, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
         """Say how likely the text is, and which of its units were expected least."""
@@ -177,9 +189,14 @@ class Language(Task):
         surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in told["surprises"])
         return f"{told['nll']:.4f} nats a unit: {told['text']}\n  least expected: {surprises}"
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the text."""
-        return told["text"]
+    @classmethod
+    def row(cls, example: Passage, settings: Any) -> Row:
+        """Return a row with the text in one line."""
+        return Row.of({"text": "\n".join(example.lines)}, example.place)
+
+    def added(self, example: Passage, answer: Sequence[float]) -> Answers:
+        """Return the nats a unit, and how many units there are."""
+        return {"nll": sum(answer) / len(answer), "units": str(len(answer))}
 
     def model(self) -> OneToMany:
         """Return a new network."""
@@ -215,13 +232,12 @@ class Language(Task):
         """
         if self.settings.lines:
             return super().batches(examples, steps, epoch)
-        (text,) = examples
-        numbers = self.numbers(text)
+        numbers = np.concatenate(self._numbers(examples))
         numbers = np.roll(numbers, np.random.default_rng(self.seed(epoch)).integers(len(numbers)))
         streams = np.array_split(numbers, max(1, min(steps, len(numbers)) // SPAN))
         before = [stream[-1:] for stream in (streams[-1], *streams[:-1])]
         sequences = [np.concatenate(both) for both in zip(before, streams, strict=True)]
-        return list(_pieces(sequences, SPAN, [text.place]))
+        return list(_pieces(sequences, SPAN, [example.place for example in examples]))
 
     def loss(self, model: OneToMany, batch: Batch) -> Tensor:
         """Return the mean negative log-likelihood of a unit, in nats."""
@@ -268,14 +284,19 @@ class Language(Task):
 
     def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
         """Score the nats a unit, and what they come to a word and a character."""
-        numbers = self._numbers(examples)
         return likelihood_scores(
             sum(map(sum, answers)),
-            units=sum(map(len, numbers)),
-            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in numbers),
+            units=sum(map(len, answers)),
+            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in self._numbers(examples)),
             words=sum(example.words for example in examples),
             characters=sum(example.characters for example in examples),
         )
+
+    def pooled(
+        self, examples: Sequence[Passage], answers: Sequence[Any], figures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Score the nats a unit; what was unknown is counted run by run."""
+        return {**self.metric(examples, answers), "unknown": sum(fold["unknown"] for fold in figures)}
 
     def baselines(
         self, train: Sequence[Passage]

@@ -21,7 +21,9 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import fill, pack, unpack
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
 from elman.data.midi import SUFFIXES, TICKS, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
+from elman.data.rows import Row
 from elman.data.source import DataError, counted
+from elman.data.written import Answers
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
 from elman.tasks.playing import EventByEvent, KeysByStep, Playing
@@ -185,11 +187,11 @@ class Music(Task):
         """Tell MIDI files, folders and JSON files by their names from lines of steps."""
         return Path(path).is_dir() or Path(path).suffix.lower() == ".json" or is_midi(path)
 
-    def questions(self, path: str) -> list[Piece]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read what `read` reads."""
-        pieces = list(self.read(path, self.settings).examples)
-        self.check(pieces)
-        return pieces
+        read = self.read(path, self.settings, skip_bad=skip_bad)
+        self.check(read.examples)
+        return read
 
     def tell(self, example: Piece, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
         """Say how likely a piece is, and how many of its notes were left out, if any."""
@@ -210,10 +212,14 @@ class Music(Task):
         said = f"{told['nll']:.4f} nats {a} {unit}, {told[unit + 's']:,} {unit}s"
         return said + (f", {told['left_out']} left out" if "left_out" in told else "")
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the piece's place, a tab and the nats a step; behind another tab what was left out."""
-        said = f"{told['piece']}\t{told['nll']:.4f}"
-        return said + (f"\t{told['left_out']} left out" if "left_out" in told else "")
+    @classmethod
+    def row(cls, example: Piece, settings: Any) -> Row:
+        """Return a row with the piece's place."""
+        return Row.of({"piece": example.place}, example.place)
+
+    def added(self, example: Piece, answer: Sequence[float]) -> Answers:
+        """Return the nats a step, and which notes were left out, if any."""
+        return {"nll": sum(answer) / len(answer), "left_out": self._shortfall([example]).get("left_out", "")}
 
     def model(self) -> nn.Module:
         """Return a new network."""
