@@ -243,7 +243,7 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool, out: Path | Non
     from elman.run import Run
     from elman.storage import write_whole
 
-    if out and out.exists() and out.samefile(file):
+    if out and out.exists() and Path(file).exists() and out.samefile(file):
         raise click.UsageError(f"--out is {file} itself; name another file")
     trained = Run.load(run)
     reading = trained.read(file, skip_bad=skip_bad)

@@ -272,7 +272,8 @@ def test_predict_a_file_of_words_alone(elman: Call, trained: Path, files: Files,
     words = tmp_path / "words.conll"
     rows = files["test"].read_text(encoding="utf-8").split("\n")
     words.write_text("\n".join(row.split("\t")[0] for row in rows), encoding="utf-8")
-    assert elman("predict", trained, words).out == elman("predict", trained, files["test"]).out
+    answered = elman("predict", trained, files["test"]).out
+    assert elman("predict", trained, words).out == re.sub(r"\t.*\t", " ", answered)
 
 
 def test_predict_plain_text(elman: Call, trained: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tagging: which column, which labels, what is answered and in which form; the battery has the rest."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -308,11 +309,26 @@ def test_places_in_the_text_are_those_of_the_words(task: Tagging) -> None:
 
 
 def rows(run: Run, path: Path) -> list[str]:
-    return "\n".join(run.task.record(told) for told in run.predict_file(path)).rstrip("\n").split("\n")
+    examples = run.read_inputs(path).examples
+    return "\n".join(run.written(examples, run.answers(examples))).rstrip("\n").split("\n")
 
 
-def test_a_conllu_file_is_answered_in_its_own_rows(run: Run, files: list[Path]) -> None:
-    before, after = files[2].read_text(encoding="utf-8").rstrip("\n").split("\n"), rows(run, files[2])
+def test_a_conllu_file_with_labels_gets_a_column_more(run: Run, files: list[Path]) -> None:
+    before = files[2].read_text(encoding="utf-8").rstrip("\n").split("\n")
+    header, *after = rows(run, files[2])
+    assert header.startswith("# global.columns = ID FORM ")
+    assert [line.split("\t")[:10] for line in after] == [line.split("\t") for line in before]
+    added = {line.split("\t")[10] for line in after if line[:1].isdigit()}
+    assert added <= set(run.task.facts()["labels"])
+
+
+def test_a_conllu_file_without_labels_is_answered_in_its_own_rows(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "blank.conllu"
+    text = files[2].read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^(\d+\t\S+\t\S+)\t\S+", r"\1\t_", text), encoding="utf-8")
+    before, after = path.read_text(encoding="utf-8").rstrip("\n").split("\n"), rows(run, path)
     assert len(before) == len(after)
     changed = {
         column
@@ -349,7 +365,7 @@ def test_a_named_column_answers_other_files_too(tmp_path: Path) -> None:
     path = tmp_path / "words.conll"
     path.write_text("the\ncat\n", encoding="utf-8")
     assert task.has_records(str(path))
-    assert [s.words for s in task.questions(str(path))] == [("the", "cat")]
+    assert [s.words for s in task.questions(str(path)).examples] == [("the", "cat")]
 
 
 def test_sentences_of_both_files_are_counted(
