@@ -132,9 +132,7 @@ _COMMON = [
     click.Option(["--resume"], is_flag=True, help="go on from the last checkpoint in --out"),
     click.Option(["--skip-bad"], is_flag=True, help="leave out bad records and count them"),
     click.Option(["--folds"], metavar="N", help="cross-validate on all files in so many parts"),
-    click.Option(
-        ["--group-folds"], metavar="COLUMN", help="cross-validate, groups of COLUMN together [5 folds]"
-    ),
+    click.Option(["--group-folds"], metavar="COLUMN", help="the same, groups of COLUMN together [5 parts]"),
     click.Option(["--json", "as_json"], is_flag=True, help="print the figures as one JSON object"),
 ]
 
@@ -157,11 +155,10 @@ def _train_command(name: str) -> click.Command:
     kind = _find(name)
     options = _options(kind.settings_type)
 
-    def run(
-        train: tuple[str, ...], folds: str | None, group_folds: str | None, as_json: bool, **chosen: Any
-    ) -> None:
-        if folds is not None or group_folds is not None:
-            _cross_validate(name, train, folds, group_folds, as_json, **chosen)
+    def run(train: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
+        folds, column = chosen.pop("folds"), chosen.pop("group_folds")
+        if folds or column:
+            _cross_validate(name, train, folds, column, as_json, **chosen)
             return
         from elman.training import train as train_task
 
@@ -203,20 +200,19 @@ def _cross_validate(
     *,
     dev: str | None,
     test: str | None,
-    resume: bool,
     **chosen: Any,
 ) -> None:
-    if not train or resume:
+    if chosen.pop("resume") or not train:
         raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
-    if folds is not None and not folds.isdecimal():
-        if column is not None:
+    if folds and not folds.isdecimal():
+        if column:
             raise click.UsageError(f"--folds takes a number, got {folds!r}")
-        click.echo(f"note: --folds {folds} is --group-folds {folds} now", err=True)
         folds, column = None, folds
+        click.echo(f"note: --folds {column} is --group-folds {column} now", err=True)
     from elman.folds import FOLDS, cross_validate
 
-    files = [file for file in (train, dev, test) if file]
-    metrics, task = cross_validate(name, files, column, folds=int(folds or FOLDS), **chosen)
+    files, number = [file for file in (train, dev, test) if file], int(folds or FOLDS)
+    metrics, task = cross_validate(name, files, column, folds=number, **chosen)
     shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
     _print_figures(shown, task.better, as_json)
 
@@ -241,21 +237,18 @@ def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
 def evaluate(run: str, file: str, as_json: bool, skip_bad: bool, out: Path | None) -> None:
     """Score a run on a file."""
     from elman.run import Run
-    from elman.storage import write_whole
 
     if out and out.exists() and Path(file).exists() and out.samefile(file):
         raise click.UsageError(f"--out is {file} itself; name another file")
     trained = Run.load(run)
     reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
-    examples = reading.examples
-    warnings = (trained.doubt(examples), trained.long_inputs(examples, [one.place for one in examples]))
-    for warning in filter(None, warnings):
+    for warning in filter(None, (trained.doubt(reading.examples), trained.long_inputs(reading.examples))):
         click.echo(f"warning: {warning}", err=True)
-    answers = trained.answers(examples)
-    judged = trained.task.metric(examples, answers)
+    answers = trained.answers(reading.examples)
+    judged = trained.task.metric(reading.examples, answers)
     if out:
-        write_whole(out, "".join(f"{line}\n" for line in trained.written(examples, answers)).encode())
+        trained.write_answers(out, reading.examples, answers)
         click.echo(out, err=True)
     if as_json:
         _print_json(judged)

@@ -14,7 +14,7 @@ from torch import nn
 
 import elman
 from elman.data.source import DataError, UnseenError, counted, read_lines
-from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
+from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors, write_whole
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
 
@@ -204,8 +204,13 @@ class Run:
             yield header
         yield from map(self.task.write_answer, examples, answers)
 
-    def long_inputs(self, examples: Sequence[Any], places: Sequence[str]) -> str | None:
+    def write_answers(self, path: Path, examples: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Write a file of the format that the examples were read from, with the answers added."""
+        write_whole(path, "".join(f"{line}\n" for line in self.written(examples, answers)).encode())
+
+    def long_inputs(self, examples: Sequence[Any], places: Sequence[str] | None = None) -> str | None:
         """Return which inputs are far longer than any in training: the first, and how many; None for none."""
+        places = places or [example.place for example in examples]
         found = [(at, said) for at, one in zip(places, examples, strict=True) if (said := self.warning(one))]
         more = f"; so for {len(found) - 1:,} more" if len(found) > 1 else ""
         return f"{found[0][0]}: {found[0][1]}{more}" if found else None

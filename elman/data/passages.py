@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from elman.data.rows import Row
 from elman.data.source import DataError, counted, read_lines
 
 
@@ -19,6 +20,11 @@ class Passage:
     def place(self) -> str:
         """Where it begins, as "file:line"."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def row(self) -> Row:
+        """The text in one line, as a row."""
+        return Row.of({"text": "\n".join(self.lines)}, self.place)
 
     @property
     def words(self) -> int:

@@ -170,6 +170,16 @@ def windows_of(path: Path, window: int, margin: int) -> Iterator[tuple[np.ndarra
         yield held, start, len(held)
 
 
+def clips_of(path: str, *, skip_bad: bool = False) -> tuple[Sequence[Clip], int]:
+    """Return a recording, those in a folder, or those of a manifest, and how many rows were bad."""
+    if Path(path).is_dir():
+        return [Clip(one, {PATH: str(one)}, str(one)) for one in media_in(path)], 0
+    if path.lower().endswith(SUFFIXES):
+        return [Clip(Path(path), {PATH: path}, path)], 0
+    manifest = read_manifest(path, skip_bad=skip_bad)
+    return manifest.clips, manifest.skipped
+
+
 def media_in(folder: str | Path) -> list[Path]:
     """Return the files of sound and features in a folder and those below it, in order. Raises DataError."""
     found = sorted(

@@ -143,6 +143,17 @@ def settle(file: SeriesFile, policy: str) -> SeriesFile:
     return replace(file, series=marked, remarks=(*file.remarks, f"{total} marked: {said}"))
 
 
+def answerable(file: SeriesFile, policy: str, channels: tuple[str, ...]) -> SeriesFile:
+    """Return a file that has been read to be answered, of which nothing is dropped; see `settle`.
+
+    Raises DataError for missing values, unless they are to be marked, and for other channels than these.
+    """
+    kept = settle(file, "mark" if policy == "mark" else "stop")
+    for one in kept.series:
+        check_channels(one, channels)
+    return kept
+
+
 def _gaps(series: Sequence[Series]) -> tuple[str, str]:
     """Say how many values are missing and infinite, in each channel and in all of them."""
     channels = series[0].channels

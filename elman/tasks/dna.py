@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
@@ -45,7 +44,7 @@ from elman.learning.metrics import auroc, classification_scores, confusion, matt
 from elman.nn.shapes import OneToOne
 from elman.samples import dna as samples
 from elman.tasks import labels
-from elman.tasks.bases import Reader
+from elman.tasks.bases import Batch, Reader, View
 from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Settings, Task, option
 
@@ -71,33 +70,11 @@ class DNASettings(Settings):
         return Pretrained.files(self.init)
 
 
-class View(NamedTuple):
-    """One way to read a sequence."""
-
-    frames: np.ndarray  # [F, inputs]
-    numbers: Sequence[int]  # of the label of each frame, or of the one label; none without answers
-
-
 class Verdict(NamedTuple):
     """The answer: the label of each base, or of all of them as one, and the probabilities of all labels."""
 
     labels: tuple[str, ...]
     probabilities: tuple[tuple[float, ...], ...]  # [T or 1, K]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Views of sequences, packed; those of a sequence follow each other."""
-
-    frames: PackedSequence  # [N, inputs]
-    views: list[int]  # V of each sequence
-    targets: Tensor | None  # one a view, or [N] where each base has a label
-    places: list[str]  # file:line of each sequence
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.frames.data)
 
 
 class DNA(Task):

@@ -30,13 +30,13 @@ from elman.data.frames import (
     stack,
     varied,
 )
-from elman.data.manifest import PATH, Clip, is_manifest, read_manifest, reading
+from elman.data.manifest import is_manifest, reading
 from elman.data.recordings import (
     SUFFIXES,
     Recording,
     Recordings,
+    clips_of,
     kind_of,
-    media_in,
     nothing_good,
     read_recording,
     read_recordings,
@@ -300,14 +300,7 @@ class Hearing(Task):
 
     def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a recording, those in a folder, or those of a manifest, whose answers are passed over."""
-        skipped = 0
-        if Path(path).is_dir():
-            clips = [Clip(one, {PATH: str(one)}, str(one)) for one in media_in(path)]
-        elif path.lower().endswith(SUFFIXES):
-            clips = [Clip(Path(path), {PATH: path}, path)]
-        else:
-            manifest = read_manifest(path, skip_bad=skip_bad)
-            clips, skipped = manifest.clips, manifest.skipped
+        clips, skipped = clips_of(path, skip_bad=skip_bad)
         asked: list[Recording] = []
         for clip in clips:
             try:

@@ -21,7 +21,6 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
 from elman.data.passages import Passage, read_passages
-from elman.data.rows import Row
 from elman.data.source import DataError, quote
 from elman.data.units import BEGIN, END, UNITS, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
@@ -32,6 +31,7 @@ from elman.nn.layers import LAYERS
 from elman.nn.search import draw
 from elman.nn.shapes import OneToMany
 from elman.samples import language as samples
+from elman.tasks.carried import Carried, each
 from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Settings, Task, option
 
 SPAN = 70  # units that a gradient goes back over, in a text that goes on
@@ -61,12 +61,6 @@ class LanguageSettings(Settings):
                 "min_count and size must be at least 1 and largest at least 5, "
                 f"got {self.min_count}, {self.size} and {self.largest}"
             )
-
-
-class Carried:
-    """The state behind one batch, from which the next goes on."""
-
-    state: tuple[Tensor, ...] | Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -138,9 +132,7 @@ class Language(Task):
     @classmethod
     def hold_out(cls, examples: Sequence[Passage], settings: Any) -> tuple[list[Passage], list[Passage]]:
         """Part passages as every task does, and one long passage a tenth before its end."""
-        if settings.lines:
-            return super().hold_out(examples, settings)
-        parts = [example.cut() for example in examples]
+        parts = [] if settings.lines else [example.cut() for example in examples]
         dev = [both[1] for both in parts if both]
         if not dev:
             return super().hold_out(examples, settings)
@@ -188,11 +180,6 @@ class Language(Task):
             return told["text"]
         surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in told["surprises"])
         return f"{told['nll']:.4f} nats a unit: {told['text']}\n  least expected: {surprises}"
-
-    @classmethod
-    def row(cls, example: Passage, settings: Any) -> Row:
-        """Return a row with the text in one line."""
-        return Row.of({"text": "\n".join(example.lines)}, example.place)
 
     def added(self, example: Passage, answer: Sequence[float]) -> Answers:
         """Return the nats a unit, and how many units there are."""
@@ -248,9 +235,9 @@ class Language(Task):
         if batch.carried is None:
             return model.nll(batch.units, batch.targets)[0]
         alive = int(batch.units.batch_sizes[0])
-        state = _each(batch.carried.state, lambda s: s[:, :alive])
+        state = each(batch.carried.state, lambda s: s[:, :alive])
         nll, state = model.nll(batch.units, batch.targets, state)
-        batch.carried.state = _each(state, Tensor.detach)
+        batch.carried.state = each(state, Tensor.detach)
         return nll
 
     def answer(self, model: OneToMany, batch: Batch) -> list[list[float]]:
@@ -395,13 +382,6 @@ class Listener:
         with torch.no_grad():
             scores, self._state = self._model.step(torch.tensor([number]), self._state)
         self._scores = scores[0]
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Change all of a state: a tensor, a tuple of them, or None at the beginning."""
-    if isinstance(state, tuple):
-        return tuple(map(change, state))
-    return None if state is None else change(state)
 
 
 def _pieces(sequences: Sequence[np.ndarray], span: int, places: list[str]) -> Iterator[Batch]:

@@ -26,6 +26,7 @@ from elman.data.source import DataError, counted
 from elman.data.written import Answers
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
+from elman.tasks.carried import Carried, each
 from elman.tasks.playing import EventByEvent, KeysByStep, Playing
 from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Settings, Task, option
 
@@ -69,12 +70,10 @@ class Piece:
     music: Tune | Steps
     place: str
 
-
-@dataclass
-class Carried:
-    """The state behind one batch, from which the next goes on."""
-
-    state: Any = None
+    @property
+    def row(self) -> Row:
+        """Its place, as a row."""
+        return Row.of({"piece": self.place}, self.place)
 
 
 @dataclass(frozen=True)
@@ -212,11 +211,6 @@ class Music(Task):
         said = f"{told['nll']:.4f} nats {a} {unit}, {told[unit + 's']:,} {unit}s"
         return said + (f", {told['left_out']} left out" if "left_out" in told else "")
 
-    @classmethod
-    def row(cls, example: Piece, settings: Any) -> Row:
-        """Return a row with the piece's place."""
-        return Row.of({"piece": example.place}, example.place)
-
     def added(self, example: Piece, answer: Sequence[float]) -> Answers:
         """Return the nats a step, and which notes were left out, if any."""
         return {"nll": sum(answer) / len(answer), "left_out": self._shortfall([example]).get("left_out", "")}
@@ -263,9 +257,9 @@ class Music(Task):
     def _nll(self, model: Any, batch: Batch) -> Tensor:
         """Return the negative log-likelihood of each step, [N], and carry the state on."""
         alive = int(batch.inputs.batch_sizes[0])
-        state = _each(batch.carried.state, lambda s: s[:, :alive])
+        state = each(batch.carried.state, lambda s: s[:, :alive])
         nll, state = model.nll(batch.inputs, batch.targets, state)
-        batch.carried.state = _each(state, Tensor.detach)
+        batch.carried.state = each(state, Tensor.detach)
         return nll
 
     def answer(self, model: Any, batch: Batch) -> list[list[float]]:
@@ -352,12 +346,6 @@ def _described(path: str, tunes: Sequence[Piece], skipped: int, grid: int) -> st
     if skipped:
         remarks.append(f"{counted(skipped, 'bad file')} skipped")
     return f"{path}: {'; '.join(remarks)}"
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(state, tuple):
-        return tuple(map(change, state))
-    return None if state is None else change(state)
 
 
 def _spans(sequences: Sequence[tuple[np.ndarray, np.ndarray]], places: list[str]) -> Iterator[Batch]:

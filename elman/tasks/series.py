@@ -206,7 +206,8 @@ class SeriesTask(Task):
         count = values.shape[1]
         channels = self.channels if count == len(self.channels) else numbered(count)
         series = Series(values, channels, None, "input", "input")
-        return self._answerable(SeriesFile("input", (series,))).series[0]
+        file = SeriesFile("input", (series,))
+        return data.answerable(file, self.settings.missing, self.channels).series[0]
 
     @property
     def _named(self) -> bool:
@@ -228,7 +229,7 @@ class SeriesTask(Task):
             file = SeriesFile(path, (read_one(Path(path), wanted),))
         else:
             file = read_series(path, wanted, skip_bad=skip_bad)
-        kept = self._answerable(file)
+        kept = data.answerable(file, self.settings.missing, self.channels)
         return Reading(path, kept.series, kept.describe())
 
     def _channels_among(self, columns: Sequence[str]) -> tuple[str, ...] | None:
@@ -237,13 +238,6 @@ class SeriesTask(Task):
             return self.channels
         others = (self.settings.series, self.settings.wanted.answer)
         return tuple(name for name in columns if name not in others) or self.settings.wanted.channels
-
-    def _answerable(self, file: SeriesFile) -> SeriesFile:
-        """Refuse what no answer could be given to."""
-        kept = data.settle(file, "mark" if self.settings.missing == "mark" else "stop")
-        for one in kept.series:
-            data.check_channels(one, self.channels)
-        return kept
 
     def tell(self, example: Series, answer: Verdict | float, text: str | None = None) -> dict[str, Any]:
         """Say the series, and its label with the probabilities of all, or its number."""
