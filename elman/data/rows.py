@@ -50,10 +50,11 @@ class Row:
     head: Head = Head("TSV")
 
     @classmethod
-    def of(cls, columns: Mapping[str, str], place: str) -> Row:
-        """Make a row of tab-separated values."""
-        text, names = ("\t".join(map(as_text, some)) for some in (columns.values(), columns))
-        return cls(columns, place, text, Head("TSV", tuple(columns), names))
+    def of(cls, columns: Mapping[str, str], place: str, kind: str = "TSV") -> Row:
+        """Make a row of TSV or CSV."""
+        field, separator = as_text if kind == "TSV" else _csv_field, SEPARATORS[kind]
+        text, names = (separator.join(map(field, some)) for some in (columns.values(), columns))
+        return cls(columns, place, text, Head(kind, tuple(columns), names))
 
     def __getitem__(self, name: str) -> str:
         """Return a field."""

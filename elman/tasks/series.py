@@ -206,8 +206,7 @@ class SeriesTask(Task):
         count = values.shape[1]
         channels = self.channels if count == len(self.channels) else numbered(count)
         series = Series(values, channels, None, "input", "input")
-        file = SeriesFile("input", (series,))
-        return data.answerable(file, self.settings.missing, self.channels).series[0]
+        return data.answerable(SeriesFile("input", (series,)), self.settings.missing, self.channels).series[0]
 
     @property
     def _named(self) -> bool:
@@ -254,7 +253,8 @@ class SeriesTask(Task):
     def row(cls, example: Series, settings: SeriesSettings) -> Row:
         """Return the row of a manifest, or one with the name of the series and its right answer, if known."""
         right = {} if example.answer is None else {str(settings.wanted.answer): str(example.answer)}
-        return Row.of(example.columns or {settings.series: example.name, **right}, example.place)
+        one = {settings.series: example.name, **right}
+        return Row.of(example.columns or one, example.place, "TSV" if example.columns else "CSV")
 
     def added(self, example: Series, answer: Verdict | float) -> Answers:
         """Return the label and its probability, or the number."""

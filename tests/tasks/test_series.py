@@ -250,12 +250,12 @@ def test_what_is_said_to_people(tmp_path: Path) -> None:
     told = task.tell(examples[0], answer)
     assert sum(told["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert re.fullmatch(r"(up|down) 0\.\d\d", task.show(told))
-    added = f"{told['label']}\t{told['confidence']:.4f}"
-    assert task.header(examples[0], answer) == "series\tlabel\tpredicted\tconfidence"
-    assert task.write_answer(examples[0], answer) == f"0\t{examples[0].answer}\t{added}"
+    added = f"{told['label']},{told['confidence']:.4f}"
+    assert task.header(examples[0], answer) == "series,label,predicted,confidence"
+    assert task.write_answer(examples[0], answer) == f"0,{examples[0].answer},{added}"
     (asked,) = task.questions(str(tmp_path / "t.csv")).examples[:1]
-    assert task.header(asked, answer) == "series\tpredicted\tconfidence"
-    assert task.write_answer(asked, answer) == f"0\t{added}"
+    assert task.header(asked, answer) == "series,predicted,confidence"
+    assert task.write_answer(asked, answer) == f"0,{added}"
 
 
 def test_other_channels_are_no_matter_of_doubt(tmp_path: Path) -> None:
