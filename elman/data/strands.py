@@ -3,6 +3,7 @@
 Letter: T bases of a sequence.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,6 +16,7 @@ from elman.data.fasta import (
     SUFFIXES,
     Strand,
     check_bases,
+    describe_bases,
     distributions,
     is_fasta,
     label_in,
@@ -68,6 +70,21 @@ def read_strands(
     return good, skipped + len(strands) - len(good)
 
 
+def describe(path: str, strands: Sequence[Strand], skipped: int) -> str:
+    """One line for the user: what was read, and all that was not taken as it stands."""
+    facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
+    ids = Counter(strand.name for strand in strands if strand.name)
+    if several := sum(count > 1 for count in ids.values()):
+        facts.append(f"{counted(several, 'id')} under several labels")
+    if labels_bases(strands):
+        facts.append("a label for each base")
+    if skipped:
+        facts.append(f"{counted(skipped, 'bad record')} skipped")
+    if Path(path).is_dir() and (others := len([*Path(path).iterdir()]) - len(class_files(path))):
+        facts.append(f"{counted(others, 'other file')} left out")
+    return f"{path}: {'; '.join(facts)}"
+
+
 def class_files(folder: str | Path) -> list[str]:
     """Return the FASTA files of a folder, in order of their names. Raises DataError where there is none."""
     found = sorted(str(path) for path in Path(folder).iterdir() if _parts(path)[1] in SUFFIXES)
@@ -99,7 +116,7 @@ def read_classes(paths: Sequence[str], *, skip_bad: bool = False) -> tuple[list[
                     strand.place,
                     f"label={said} in the header, in {Path(path).name}, one of several files",
                     "headers without a label, for the name of each file is that of its sequences",
-                    "join the files into one, whose headers say the labels",
+                    "give one file, whose headers say the labels; another that decides when to stop as --dev",
                 )
             header = strand.header if said else f"{strand.header} label={label.replace(' ', '_')}"
             strands.append(replace(strand, label=label, header=header))

@@ -11,7 +11,6 @@ labels.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.data.batch import fill, pack, unpack
-from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
-from elman.data.source import DataError, counted
+from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta
+from elman.data.source import DataError
 from elman.data.strands import (
     WINDOW,
     check_lengths,
     class_files,
+    describe,
     frames,
     labels_bases,
     numbered,
@@ -107,14 +107,15 @@ class DNA(Task):
         strands, skipped = read_strands(
             path, sequence=settings.sequence, label=settings.label, skip_bad=skip_bad
         )
-        return _reading(path, strands, skipped)
+        return Reading(path, strands, describe(path, strands, skipped))
 
     @classmethod
     def read_files(cls, paths: Sequence[str], settings: DNASettings, *, skip_bad: bool = False) -> Reading:
         """Read several FASTA files, of which each is named after the label of its sequences."""
         if len(paths) < 2 or not all(map(is_fasta, paths)):
             return super().read_files(paths, settings, skip_bad=skip_bad)
-        return _reading(", ".join(paths), *read_classes(paths, skip_bad=skip_bad))
+        strands, skipped = read_classes(paths, skip_bad=skip_bad)
+        return Reading(paths[0], strands, describe(f"{', '.join(paths)}, a label each", strands, skipped))
 
     @classmethod
     def paths(cls, path: str, settings: DNASettings) -> list[Path]:
@@ -179,7 +180,7 @@ class DNA(Task):
     def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read sequences, without their labels."""
         strands, skipped = read_strands(path, sequence=self.settings.sequence, label=None, skip_bad=skip_bad)
-        return _reading(path, strands, skipped)
+        return Reading(path, strands, describe(path, strands, skipped))
 
     def tell(self, example: Strand, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label with the probabilities of all; of each base, its label and that one's probability."""
@@ -374,18 +375,6 @@ def _pack(examples: Sequence[tuple[Strand, Sequence[View]]]) -> Batch:
         targets=pack(numbers).data if numbers[0] else None,
         places=[example.place for example, _ in examples],
     )
-
-
-def _reading(path: str, strands: Sequence[Strand], skipped: int) -> Reading:
-    facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
-    ids = Counter(strand.name for strand in strands if strand.name)
-    if several := sum(count > 1 for count in ids.values()):
-        facts.append(f"{counted(several, 'id')} under several labels")
-    if labels_bases(strands):
-        facts.append("a label for each base")
-    if skipped:
-        facts.append(f"{counted(skipped, 'bad record')} skipped")
-    return Reading(path, strands, f"{path}: {'; '.join(facts)}")
 
 
 def _labels(strand: Strand, per_base: bool) -> Sequence[str]:
