@@ -156,9 +156,9 @@ def _train_command(name: str) -> click.Command:
     options = _options(kind.settings_type)
 
     def run(train: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
-        folds, column = chosen.pop("folds"), chosen.pop("group_folds")
-        if folds or column:
-            _cross_validate(name, train, folds, column, as_json, **chosen)
+        folds, groups = chosen.pop("folds"), chosen.pop("group_folds")
+        if folds or groups:
+            _cross_validate(name, train, folds, groups, as_json, **chosen)
             return
         from elman.training import train as train_task
 
@@ -195,7 +195,7 @@ def _cross_validate(
     name: str,
     train: tuple[str, ...],
     folds: str | None,
-    column: str | None,
+    groups: str | None,
     as_json: bool,
     *,
     dev: str | None,
@@ -205,14 +205,14 @@ def _cross_validate(
     if chosen.pop("resume") or not train:
         raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
     if folds and not folds.isdecimal():
-        if column:
+        if groups:
             raise click.UsageError(f"--folds takes a number, got {folds!r}")
-        folds, column = None, folds
-        click.echo(f"note: --folds {column} is --group-folds {column} now", err=True)
+        folds, groups = None, folds
+        click.echo(f"note: --folds {groups} is --group-folds {groups} now", err=True)
     from elman.folds import FOLDS, cross_validate
 
     files, number = [file for file in (train, dev, test) if file], int(folds or FOLDS)
-    metrics, task = cross_validate(name, files, column, folds=number, **chosen)
+    metrics, task = cross_validate(name, files, groups, folds=number, **chosen)
     shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
     _print_figures(shown, task.better, as_json)
 

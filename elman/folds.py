@@ -27,7 +27,7 @@ Parts = dict[str, list[Any]]  # examples to train on, dev and test
 def cross_validate(
     task: str,
     files: Sequence[Files],
-    column: str | None = None,
+    group_column: str | None = None,
     *,
     folds: int = FOLDS,
     out: str | Path | None = None,
@@ -39,7 +39,7 @@ def cross_validate(
     Args:
         task: its name.
         files: whose examples are pooled.
-        column: of a table or a manifest, which names an example's group; without it there are no groups.
+        group_column: of a table or a manifest, which names an example's group; without it there are none.
         folds: how many runs; no more than there are groups, or examples.
         out: the folder, in which fold-1, fold-2 ... are the runs, and metrics.json holds the figures.
         skip_bad: leave out bad records, and count them.
@@ -64,36 +64,44 @@ def cross_validate(
     examples = [example for reading in readings for example in reading.examples]
     paths = [path for some in named for file in some for path in kind.paths(file, chosen)]
     split = (
-        _by_group(kind, examples, column, folds, chosen) if column else _plain(kind, examples, folds, chosen)
+        _by_group(kind, examples, group_column, folds, chosen)
+        if group_column
+        else _plain(kind, examples, folds, chosen)
     )
     for fold, parts in enumerate(split, 1):
-        _check(kind, parts, fold, chosen, "group" if column else "example")
+        _check(kind, parts, fold, chosen, "group" if group_column else "example")
 
-    answered: list[tuple[Any, Any]] = []
-    figures, tasks = [], []
+    tested: list[Any] = []
+    figures: list[dict[str, Any]] = []
+    answers: list[list[Any]] = []  # of the model, then of each baseline
+    names: list[list[str]] = []  # of the baselines, fold by fold
+    learned: Task | None = None
     for fold, parts in enumerate(split, 1):
         display.say(f"fold {fold}: " + ", ".join(f"{len(some):,} {name}" for name, some in parts.items()))
         said = {
             name: Reading(readings[0].path, some, f"{len(some):,} examples of fold {fold}")
             for name, some in parts.items()
         }
-        run = train_on(kind, chosen, said, {"train": paths}, folder / f"fold-{fold}", display)
-        tasks.append(run.task)
-        answered += zip(parts["test"], run.answers(parts["test"]), strict=True)
+        run, plain = train_on(kind, chosen, said, {"train": paths}, folder / f"fold-{fold}", display)
+        learned = run.task
+        tested += parts["test"]
+        given = [run.answers(parts["test"]), *(one["test"] for one in plain.values())]
+        answers = [before + more for before, more in zip(answers or [[] for _ in given], given, strict=True)]
         figures.append(json.loads((run.folder / "metrics.json").read_text()))
-    sizes = [len(parts["test"]) for parts in split]
+        names.append(list(plain))
+    assert learned, "there are at least two folds"
+    baselines = {}
+    for some, given in zip(zip(*names, strict=True), answers[1:], strict=True):
+        # A baseline may be called after what it chose, such as the length of its n-grams.
+        of_folds = [fold["baselines"][name]["test"] for fold, name in zip(figures, some, strict=True)]
+        baselines[" or ".join(sorted({*some}))] = {"test": learned.pooled(tested, given, of_folds)}
     total = {
-        "test": tasks[-1].pooled(
-            [e for e, _ in answered], [a for _, a in answered], [fold["test"] for fold in figures]
-        ),
+        "test": learned.pooled(tested, answers[0], [fold["test"] for fold in figures]),
         "folds": figures,
-        "baselines": {
-            name: {"test": _mean([fold["baselines"][name]["test"] for fold in figures], sizes)}
-            for name in figures[0]["baselines"]
-        },
+        "baselines": baselines,
     }
     write_whole(folder / "metrics.json", json.dumps(total, indent=1, ensure_ascii=False).encode() + b"\n")
-    return total, tasks[-1]
+    return total, learned
 
 
 def _by_group(
@@ -207,9 +215,3 @@ def _tenth(groups: Sequence[str], labels: Sequence[Collection[str]] = ()) -> set
     by_size = sorted(order, key=lambda group: sizes[group])
     able = (g for g in by_size if all(left[label] > count for label, count in having[g].items()))
     return {next(able, by_size[0])}
-
-
-def _mean(figures: Sequence[dict[str, Any]], sizes: Sequence[int]) -> dict[str, Any]:
-    """Weight the folds' values by their examples: of an accuracy, that is the value over all examples."""
-    value = sum(one["value"] * size for one, size in zip(figures, sizes, strict=True)) / sum(sizes)
-    return {"metric": figures[0]["metric"], "value": value, "signature": figures[0]["signature"]}

@@ -70,7 +70,7 @@ def train(
     files = {
         name: [path for file in some for path in kind.paths(file, chosen)] for name, some in given.items()
     }
-    return train_on(kind, chosen, readings, files, folder, display, resume)
+    return train_on(kind, chosen, readings, files, folder, display, resume)[0]
 
 
 def as_files(files: Files) -> list[str]:
@@ -100,8 +100,12 @@ def train_on(
     folder: Path,
     display: Display,
     resume: bool = False,
-) -> Run:
-    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`."""
+) -> tuple[Run, dict[str, dict[str, list[Any]]]]:
+    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`.
+
+    Returns:
+        The run, and the baselines' answers by their names: {NAME: {"dev": [...], "test": [...]}}.
+    """
     torch.manual_seed(chosen.seed)
     learned = kind.learn(readings["train"].examples, chosen)
     for remark in learned.remarks:
@@ -123,12 +127,13 @@ def train_on(
 
     judged = {name: reading for name, reading in readings.items() if name != "train"}
     with torch.random.fork_rng():
-        baselines = {
-            name: {
-                part: learned.metric(reading.examples, baseline(reading.examples))
-                for part, reading in judged.items()
-            }
+        plain = {
+            name: {part: baseline(reading.examples) for part, reading in judged.items()}
             for name, baseline in learned.baselines(readings["train"].examples).items()
+        }
+        baselines = {
+            name: {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
+            for name, answers in plain.items()
         }
     log = _train(run, readings, display, resume)
     run.load_weights()
@@ -141,7 +146,7 @@ def train_on(
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode() + b"\n")
     _draw(run, log, readings, answers)
     write_card(run, metrics, log, readings)
-    return run
+    return run, plain
 
 
 def _train(run: Run, readings: dict[str, Reading], display: Display, resume: bool) -> list[dict[str, Any]]:
