@@ -129,16 +129,14 @@ def _by_group(
 def _plain(kind: type[Task], examples: Sequence[Any], folds: int, settings: Settings) -> list[Parts]:
     """Return the parts of each fold, of single examples."""
     examples = kind.divide(examples, folds, settings)
-    if len(examples) < 3:
-        raise UsageError(
-            f"folds need at least 3 examples, to train, to stop and to test on; there is "
-            f"{counted(len(examples), 'example')}"
-        )
     fold_of = deal(range(len(examples)), [{*kind.shown(e, settings)} for e in examples], folds)
     split = []
     for fold in sorted({*fold_of.values()}):
         rest = [example for i, example in enumerate(examples) if fold_of[i] != fold]
-        train, dev = kind.hold_out(rest, settings)
+        train, dev = kind.hold_out(rest, settings) if rest else ([], [])
+        if not train:
+            few = f"{counted(len(examples), 'example')} in {counted(folds, 'fold')}"
+            raise UsageError(f"a fold needs examples to train, to stop and to test on, got {few}")
         split.append(
             {"train": train, "dev": dev, "test": [e for i, e in enumerate(examples) if fold_of[i] == fold]}
         )
