@@ -17,6 +17,7 @@ from elman.data.source import DataError
 from elman.data.strands import INPUTS, WINDOW, frames
 from elman.run import Run
 from elman.tasks.dna import APART, DNA, DNASettings, Verdict
+from elman.tasks.task import CannotError
 
 TINY = {"hidden": 8, "dropout": 0.0, "epochs": 2, "batch_steps": 200, "learning_rate": 0.02}
 SEQUENCES = ["ACGTTGCA", "a", "GU", "TTTACNNRYacg", "CCCGGGTTTAAACCCGGGTTT"]
@@ -343,6 +344,42 @@ def test_a_table_may_name_its_columns_otherwise(tmp_path: Path) -> None:
         ("ACGT", None),
         ("GGCC", None),
     ]
+
+
+def test_each_file_of_several_has_one_label_its_name(tmp_path: Path) -> None:
+    contents = {
+        "on.fa": ">a label=on\nACGT\n",
+        "very.off.fasta": ">a of mouse\nACGA\n>b\nTTTT\n",
+        "x.txt": "no",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    paths = [tmp_path / "on.fa", tmp_path / "very.off.fasta"]
+    assert DNA.paths(str(tmp_path), DNASettings()) == paths
+    for read in (
+        DNA.read_files(list(map(str, paths)), DNASettings()),
+        DNA.read(str(tmp_path), DNASettings()),
+    ):
+        assert [(one.name, one.label) for one in read.examples] == [
+            ("a", "on"),
+            ("a", "very.off"),
+            ("b", "very.off"),
+        ]
+    (asked, *_) = untrained().task.questions(str(tmp_path)).examples
+    assert asked.label is None
+    (tmp_path / "on.fa").write_text(">a label=off\nACGT\n")
+    with pytest.raises(
+        DataError, match=r"on\.fa:1: found label=off in the header, in on\.fa, one of several"
+    ):
+        DNA.read(str(tmp_path), DNASettings())
+    (tmp_path / "none").mkdir()
+    with pytest.raises(
+        DataError, match=r"none: found a folder without FASTA\n  expected files that end in \.fa"
+    ):
+        DNA.read(str(tmp_path / "none"), DNASettings())
+    (tmp_path / "t.csv").write_text("sequence,label\nACGT,x\n")
+    with pytest.raises(CannotError, match="dna trains on one file, got 2"):
+        DNA.read_files([str(tmp_path / "t.csv"), str(tmp_path / "on.fa")], DNASettings())
 
 
 def test_an_id_under_several_labels_is_counted(tmp_path: Path) -> None:
