@@ -129,15 +129,14 @@ class _Tasks(commands.Commands):
 
 
 _COMMON = [
-    click.Argument(["train"], required=False, type=click.Path()),
+    click.Argument(["train"], nargs=-1, type=click.Path()),
     click.Option(["--dev"], type=click.Path(), help="file that decides when to stop [a tenth of TRAIN]"),
     click.Option(["--test"], type=click.Path(), help="file to be judged on at the end"),
     click.Option(["--out"], type=click.Path(), help="folder of the run, new or empty [runs/TASK]"),
     click.Option(["--resume"], is_flag=True, help="go on from the last checkpoint in --out"),
     click.Option(["--skip-bad"], is_flag=True, help="leave out bad records and count them"),
-    click.Option(
-        ["--folds"], metavar="COLUMN", help="cross-validate on all files, groups of COLUMN together"
-    ),
+    click.Option(["--folds"], metavar="N", help="cross-validate on all files in so many parts"),
+    click.Option(["--group-folds"], metavar="COLUMN", help="the same, groups of COLUMN together [5 parts]"),
     click.Option(["--json", "as_json"], is_flag=True, help="print the figures as one JSON object"),
 ]
 
@@ -151,13 +150,14 @@ def _train_command(name: str) -> click.Command:
     kind = declared(name)
     options = commands.options(kind.settings_type)
 
-    def run(train: str | None, folds: str | None, as_json: bool, **chosen: Any) -> None:
-        if folds is not None:
-            _cross_validate(name, train, folds, as_json, **chosen)
+    def run(train: tuple[str, ...], as_json: bool, **chosen: Any) -> None:
+        folds, groups = chosen.pop("folds"), chosen.pop("group_folds")
+        if folds or groups:
+            _cross_validate(name, train, folds, groups, as_json, **chosen)
             return
         from elman.training import train as train_task
 
-        trained = train_task(name, train, **chosen)
+        trained = train_task(name, train or None, **chosen)
         metrics = json.loads((trained.folder / "metrics.json").read_text())
         _print_figures(metrics, trained.task.better, as_json)
         click.echo(f"{trained.folder}: the run; its README.md has the figures and pictures", err=True)
@@ -169,20 +169,26 @@ def _train_command(name: str) -> click.Command:
 
 def _cross_validate(
     name: str,
-    train: str | None,
-    column: str,
+    train: tuple[str, ...],
+    folds: str | None,
+    groups: str | None,
     as_json: bool,
     *,
     dev: str | None,
     test: str | None,
-    resume: bool,
     **chosen: Any,
 ) -> None:
-    if train is None or resume:
+    if chosen.pop("resume") or not train:
         raise click.UsageError("--folds needs TRAIN, and does not go on with --resume")
-    from elman.folds import cross_validate
+    if folds and not folds.isdecimal():
+        if groups:
+            raise click.UsageError(f"--folds takes a number, got {folds!r}")
+        folds, groups = None, folds
+        click.echo(f"note: --folds {groups} is --group-folds {groups} now", err=True)
+    from elman.folds import FOLDS, cross_validate
 
-    metrics, task = cross_validate(name, [file for file in (train, dev, test) if file], column, **chosen)
+    files, number = [file for file in (train, dev, test) if file], int(folds or FOLDS)
+    metrics, task = cross_validate(name, files, groups, folds=number, **chosen)
     shown = metrics if as_json else {part: metrics[part] for part in ("test", "baselines")}
     _print_figures(shown, task.better, as_json)
 
@@ -203,16 +209,23 @@ def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
 @click.argument("file", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
 @click.option("--skip-bad", is_flag=True, help="leave out bad records and count them")
-def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
+@click.option("--out", type=click.Path(path_type=Path), help="file to write the predictions to, as FILE is")
+def evaluate(run: str, file: str, as_json: bool, skip_bad: bool, out: Path | None) -> None:
     """Score a run on a file."""
     from elman.run import Run
 
+    if out and out.exists() and Path(file).exists() and out.samefile(file):
+        raise click.UsageError(f"--out is {file} itself; name another file")
     trained = Run.load(run)
     reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
-    if doubt := trained.doubt(reading.examples):
-        click.echo(f"warning: {doubt}", err=True)
-    judged = trained.judge(reading.examples)
+    for warning in filter(None, (trained.doubt(reading.examples), trained.long_inputs(reading.examples))):
+        click.echo(f"warning: {warning}", err=True)
+    answers = trained.answers(reading.examples)
+    judged = trained.task.metric(reading.examples, answers)
+    if out:
+        trained.write_answers(out, reading.examples, answers)
+        click.echo(out, err=True)
     if as_json:
         _print_json(judged)
         return
@@ -227,16 +240,17 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool) -> None:
 @click.argument("run", type=click.Path())
 @click.argument("texts", nargs=-1, metavar="[TEXT ... | FILE | -]")
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object")
-def predict(run: str, texts: tuple[str, ...], as_json: bool) -> None:
+@click.option("--skip-bad", is_flag=True, help="leave out what cannot be read and count it")
+def predict(run: str, texts: tuple[str, ...], as_json: bool, skip_bad: bool) -> None:
     """Answer for texts, for a file, or for the lines of standard input (-)."""
     from elman.ask import shown, told
     from elman.run import Run
 
     trained = Run.load(run)
     if as_json:
-        _print_json({"task": trained.task.name, "answers": told(trained, texts)})
+        _print_json({"task": trained.task.name, "answers": told(trained, texts, skip_bad=skip_bad)})
         return
-    for line in shown(trained, texts):
+    for line in shown(trained, texts, skip_bad=skip_bad):
         click.echo(line)
 
 

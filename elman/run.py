@@ -2,9 +2,9 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,38 @@ from torch import nn
 
 import elman
 from elman.data.fingerprint import Fingerprint, summary
-from elman.data.source import DataError, UnseenError, read_lines
-from elman.storage import DamagedError, missing_run, read_json, read_tensors, write_json, write_tensors
+from elman.data.source import DataError, UnseenError, counted, read_lines
+from elman.storage import (
+    DamagedError,
+    missing_run,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+    write_whole,
+)
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
 
+MUCH_LONGER = 10  # times the longest training example
 TYPED = "input"  # the tasks' name, in errors, of where a typed question stands
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is to be answered.
+
+    Args:
+        examples: without their answers.
+        texts: as they were typed; None for those of a file of records.
+        places: where each stands.
+        description: says what was read of a file of records, and what was left out; nothing, if so.
+    """
+
+    examples: Sequence[Any]
+    texts: Sequence[str | None]
+    places: Sequence[str]
+    description: str
 
 
 class Run:
@@ -30,8 +56,9 @@ class Run:
 
     model: Any  # of the task's own kind
 
-    def __init__(self, task: Task, model: nn.Module, folder: Path) -> None:
+    def __init__(self, task: Task, model: nn.Module, folder: Path, longest: int | None = None) -> None:
         self.task, self.model, self.folder = task, model, folder
+        self.longest = longest  # length of the longest training example; None in runs that did not keep it
 
     @classmethod
     def load(cls, folder: str | Path) -> "Run":
@@ -42,9 +69,12 @@ class Run:
             kind = find(facts["task"])
             task = kind.from_facts(facts["learned"], kind.settings_type.of(facts["settings"]))
             model = task.model()
+            longest = facts.get("longest")
+            if not isinstance(longest, int | None):
+                raise TypeError(f"longest is {longest!r}, not a number of steps")
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedError(folder / "run.json", f"no run of this version of elman ({error})") from None
-        run = cls(task, model, folder)
+        run = cls(task, model, folder, longest)
         run.load_weights()
         return run
 
@@ -79,6 +109,7 @@ class Run:
             "versions": versions(),
             "command": list(command),
             "learned": self.task.facts(),
+            "longest": self.longest,
         }
         write_json(self.folder / "run.json", facts)
 
@@ -119,35 +150,84 @@ class Run:
             texts: a question each.
             places: file:line of each, where they have not been typed.
 
+        Returns:
+            An answer each; "warning" in it says that the input is far longer than any in training.
+
         Raises:
             DataError: for a text without anything in it, or that is no question of this task.
             TypeError: for one text where several are expected.
         """
+        return self.tell(self.inputs(texts, places))
+
+    def predict_file(self, path: str | Path, *, skip_bad: bool = False) -> list[dict[str, Any]]:
+        """Answer the questions in a file of records, or the lines of plain text. Raises DataError."""
+        return self.tell(self.read_inputs(path, skip_bad=skip_bad))
+
+    def inputs(
+        self, texts: Sequence[str], places: Sequence[str] | None = None, *, skip_bad: bool = False
+    ) -> "Inputs":
+        """Read texts as a user types them; see `predict`."""
         if isinstance(texts, str):
             raise TypeError("texts must be a list of texts, got one text")
-        questions = [
-            self._question(text, place)
-            for text, place in zip(texts, places or [TYPED] * len(texts), strict=True)
-        ]
-        return [
-            self.task.tell(question, answer, text)
-            for question, answer, text in zip(questions, self.answers(questions), texts, strict=True)
-        ]
+        good: list[tuple[Any, str, str]] = []
+        bad: list[DataError] = []
+        for text, place in zip(texts, places or [TYPED] * len(texts), strict=True):
+            try:
+                good.append((self._question(text, place), text, place))
+            except DataError as error:
+                if not skip_bad:
+                    raise
+                bad.append(error)
+        said = f"{counted(len(bad), 'bad text')} skipped; {bad[0].place} has {bad[0].found}" if bad else ""
+        examples, asked, where = zip(*good, strict=True) if good else ((), (), ())
+        return Inputs(examples, asked, where, said)
 
-    def predict_file(self, path: str | Path) -> list[dict[str, Any]]:
-        """Answer the questions in a file of records, or the lines of plain text. Raises DataError."""
-        if not self.task.has_records(str(path)):
-            lines = [(number, line) for number, line in read_lines(path) if line.strip()]
-            if not lines:
-                raise DataError(
-                    str(path), "no text", "a text in each line", "check that this is the file you meant"
-                )
-            return self.predict([line for _, line in lines], [f"{path}:{number}" for number, _ in lines])
-        questions = self.task.questions(str(path))
-        return [
-            self.task.tell(question, answer)
-            for question, answer in zip(questions, self.answers(questions), strict=True)
-        ]
+    def read_inputs(self, path: str | Path, *, skip_bad: bool = False) -> "Inputs":
+        """Read what is to be answered of a file of records, or of lines of plain text. Raises DataError."""
+        if self.task.has_records(str(path)):
+            read = self.task.questions(str(path), skip_bad=skip_bad)
+            places = [example.place for example in read.examples]
+            return Inputs(read.examples, [None] * len(places), places, read.description)
+        lines = [(number, line) for number, line in read_lines(path) if line.strip()]
+        if not lines:
+            raise DataError(
+                str(path), "no text", "a text in each line", "check that this is the file you meant"
+            )
+        places = [f"{path}:{number}" for number, _ in lines]
+        return self.inputs([line for _, line in lines], places, skip_bad=skip_bad)
+
+    def tell(self, inputs: "Inputs") -> list[dict[str, Any]]:
+        """Return the answers to inputs as JSON holds them."""
+        told = []
+        for example, answer, text in zip(
+            inputs.examples, self.answers(inputs.examples), inputs.texts, strict=True
+        ):
+            warning = self.warning(example)
+            told.append(self.task.tell(example, answer, text) | ({"warning": warning} if warning else {}))
+        return told
+
+    def written(self, examples: Sequence[Any], answers: Sequence[Any]) -> Iterator[str]:
+        """Yield the lines of the examples' file with the answers added, in its own format."""
+        if examples and (header := self.task.header(examples[0], answers[0])):
+            yield header
+        yield from map(self.task.write_answer, examples, answers)
+
+    def write_answers(self, path: Path, examples: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Write a file of the format that the examples were read from, with the answers added."""
+        write_whole(path, "".join(f"{line}\n" for line in self.written(examples, answers)).encode())
+
+    def long_inputs(self, examples: Sequence[Any], places: Sequence[str] | None = None) -> str | None:
+        """Return which inputs are far longer than any in training: the first, and how many; None for none."""
+        places = places or [example.place for example in examples]
+        found = [(at, said) for at, one in zip(places, examples, strict=True) if (said := self.warning(one))]
+        more = f"; so for {len(found) - 1:,} more" if len(found) > 1 else ""
+        return f"{found[0][0]}: {found[0][1]}{more}" if found else None
+
+    def warning(self, example: Any) -> str | None:
+        """Return what to say of an input that is far longer than any in training, if it is."""
+        if not self.longest or (length := self.task.length(example)) <= MUCH_LONGER * self.longest:
+            return None
+        return f"{length // self.longest:,} times as long as any in training; the answer may be unreliable"
 
     def _question(self, text: str, place: str) -> Any:
         """Return a question; an error tells the place that it came from."""

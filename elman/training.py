@@ -26,12 +26,15 @@ class UsageError(ValueError):
     """The call itself is at fault: an argument, or a folder that is taken."""
 
 
+Files = str | Path | Sequence[str | Path]  # one file, or several
+
+
 def train(
     task: str,
-    train: str | Path | None = None,
+    train: Files | None = None,
     *,
-    dev: str | Path | None = None,
-    test: str | Path | None = None,
+    dev: Files | None = None,
+    test: Files | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     skip_bad: bool = False,
@@ -41,7 +44,8 @@ def train(
 
     Args:
         task: its name, one of `elman.tasks.TASKS`.
-        train: the training file; without it the task's own sample data are written to `out`/sample and used.
+        train: the training file, or several where the task reads a file a class; without it the task's own
+            sample data are written to `out`/sample and used.
         dev: the file on which training decides when to stop; without it a tenth of the training examples.
         test: a file to be judged on at the end.
         out: the folder of the run, new or empty; runs/TASK by default.
@@ -61,10 +65,16 @@ def train(
         if dev or test:
             raise UsageError("dev and test need a training file beside them")
         train, dev, test = kind.sample(folder / "sample")
-    given = {name: str(f) for name, f in {"train": train, "dev": dev, "test": test}.items() if f is not None}
+    parts = {"train": train, "dev": dev, "test": test}
+    given = {name: as_files(some) for name, some in parts.items() if some is not None}
     readings = _read(kind, given, chosen, skip_bad, display)
     files = {name: readings[name].files for name in given}
-    return train_on(kind, chosen, readings, files, folder, display, resume)
+    return train_on(kind, chosen, readings, files, folder, display, resume)[0]
+
+
+def as_files(files: Files) -> list[str]:
+    """Return the paths of one file, or of several."""
+    return [str(files)] if isinstance(files, str | Path) else list(map(str, files))
 
 
 def prepare(
@@ -89,8 +99,12 @@ def train_on(
     folder: Path,
     display: Display,
     resume: bool = False,
-) -> Run:
-    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`."""
+) -> tuple[Run, dict[str, dict[str, list[Any]]]]:
+    """Train on what was read, train, dev and, if there is one, test, from `files`; see `train`.
+
+    Returns:
+        The run, and the baselines' answers by their names: {NAME: {"dev": [...], "test": [...]}}.
+    """
     torch.manual_seed(chosen.seed)
     besides = chosen.files()
     learned, fingerprints = read_with_fingerprints(
@@ -105,7 +119,8 @@ def train_on(
         except UnseenError as error:
             display.say(f"warning: {error}\n  it counts as missed")
     _warn_of_duplicates(learned, readings, display)
-    run = Run(learned, learned.model(), folder)
+    longest = max(map(learned.length, readings["train"].examples))
+    run = Run(learned, learned.model(), folder, longest)
     files = {**files, **{name: [one] for name, one in zip(besides, fingerprints, strict=True)}}
     if resume and (folder / "run.json").exists():
         _check_same(run, files)
@@ -114,12 +129,13 @@ def train_on(
 
     judged = {name: reading for name, reading in readings.items() if name != "train"}
     with torch.random.fork_rng():
-        baselines = {
-            name: {
-                part: learned.metric(reading.examples, baseline(reading.examples))
-                for part, reading in judged.items()
-            }
+        plain = {
+            name: {part: baseline(reading.examples) for part, reading in judged.items()}
             for name, baseline in learned.baselines(readings["train"].examples).items()
+        }
+        baselines = {
+            name: {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
+            for name, answers in plain.items()
         }
     log = _train(run, readings, display, resume)
     run.load_weights()
@@ -132,7 +148,7 @@ def train_on(
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode() + b"\n")
     _draw(run, log, readings, answers)
     write_card(run, metrics, log, readings)
-    return run
+    return run, plain
 
 
 def _train(run: Run, readings: dict[str, Reading], display: Display, resume: bool) -> list[dict[str, Any]]:
@@ -231,21 +247,22 @@ def _tell(data: Mapping[str, Any]) -> str:
     return data["sha256"][:12] + (f" (of {number:,} files)" if number > 1 else "")
 
 
-def read_examples(kind: type[Task], file: str, settings: Settings, *, skip_bad: bool) -> Reading:
-    """Read a file of examples, with the fingerprints of all files behind it. Raises DataError."""
+def read_examples(kind: type[Task], paths: list[str], settings: Settings, *, skip_bad: bool) -> Reading:
+    """Read files of examples as one, with the fingerprints of all files behind them. Raises DataError."""
     reading, files = read_with_fingerprints(
-        lambda: kind.paths(file, settings), lambda: kind.read(file, settings, skip_bad=skip_bad)
+        lambda: [file for path in paths for file in kind.paths(path, settings)],
+        lambda: kind.read_files(paths, settings, skip_bad=skip_bad),
     )
     return replace(reading, files=files)
 
 
 def _read(
-    kind: type[Task], files: dict[str, str], settings: Settings, skip_bad: bool, display: Display
+    kind: type[Task], files: dict[str, list[str]], settings: Settings, skip_bad: bool, display: Display
 ) -> dict[str, Reading]:
     """Read every file there is; part dev from train where it has no file."""
     readings = {}
-    for name, file in files.items():
-        readings[name] = read_examples(kind, file, settings, skip_bad=skip_bad)
+    for name, some in files.items():
+        readings[name] = read_examples(kind, some, settings, skip_bad=skip_bad)
         display.say(f"{name:5} {readings[name].description}")
     if "dev" not in readings:
         train = readings["train"]

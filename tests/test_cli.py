@@ -22,7 +22,10 @@ import pytest
 from elman.cli import main
 from elman.data.columns import read_columns
 from elman.data.source import DataError
+from elman.data.tags import spans
+from elman.learning.metrics import entity_scores
 from elman.run import Run
+from elman.storage import read_json, write_json
 from elman.tasks import TASKS
 from elman.tasks.ner import NER
 
@@ -232,6 +235,89 @@ def test_evaluate_skips_what_is_bad_when_told_to(
     assert json.loads(told.out) == json.loads((trained / "metrics.json").read_text())["test"]
 
 
+def test_evaluate_writes_the_file_with_the_answers(
+    elman: Call, trained: Path, files: Files, tmp_path: Path
+) -> None:
+    out = tmp_path / "predictions.conll"
+    told = elman("evaluate", trained, files["test"], "--out", out, "--json")
+    assert told.code == 0
+    assert json.loads(told.out) == json.loads((trained / "metrics.json").read_text())["test"]
+    assert told.err.splitlines()[-1] == str(out)
+    rows = [line.split("\t") for line in out.read_text(encoding="utf-8").splitlines()]
+    assert ["\t".join(row[:2]) for row in rows] == files["test"].read_text(encoding="utf-8").splitlines()
+    found = entity_scores(*([spans(row[i] if len(row) > 1 else "O" for row in rows)] for i in (1, -1)))
+    assert json.loads(told.out)["value"] == pytest.approx(found["value"])
+    again = elman("evaluate", trained, out, "--out", out)
+    assert (again.code, again.out) == (2, "")
+    assert f"--out is {out} itself" in again.err
+
+
+def test_predict_skips_what_is_bad_when_told_to(
+    elman: Call, trained: Path, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = tmp_path / "bad.conll"
+    bad.write_text(files["test"].read_text(encoding="utf-8") + "\none two O\n\nlast O\n", encoding="utf-8")
+    assert elman("predict", trained, bad).code == 3
+    told = elman("predict", trained, bad, "--skip-bad")
+    assert told.code == 0
+    assert told.err.startswith(f"{bad}: 10 sentences, ")
+    assert told.err.endswith("; 2 bad sentences skipped\n")
+    assert told.out.rstrip("\n") == elman("predict", trained, files["test"]).out.rstrip("\n")
+    assert len(json.loads(elman("predict", trained, bad, "--skip-bad", "--json").out)["answers"]) == 10
+
+    lines = tmp_path / "lines.txt"
+    lines.write_text("Oslo fell\nbad\n\nin Osaka\n", encoding="utf-8")
+    ask = NER.question
+    monkeypatch.setattr(NER, "question", lambda self, text: (refuse if text == "bad" else ask)(self, text))
+    good = [
+        line
+        for text in ("Oslo fell", "in Osaka")
+        for line in elman("predict", trained, text).out.splitlines()
+    ]
+    for words, stdin in [((lines,), ""), (("-",), lines.read_text())]:
+        assert elman("predict", trained, *words, stdin=stdin).code == 3
+        told = elman("predict", trained, *words, "--skip-bad", stdin=stdin)
+        assert (told.code, told.out.splitlines()) == (0, [good[0], "", "", good[1]])
+        assert (
+            told.err
+            == f"1 bad text skipped; {lines if words[0] == lines else '/dev/stdin'}:2:7 has nothing\n"
+        )
+        told = elman("predict", trained, *words, "--skip-bad", "--json", stdin=stdin)
+        assert len(json.loads(told.out)["answers"]) == 2
+
+
+def test_an_input_far_longer_than_any_in_training_is_said(
+    elman: Call, trained: Path, files: Files, tmp_path: Path
+) -> None:
+    longest = json.loads((trained / "run.json").read_text())["longest"]
+    assert longest == max(len(sentence.words) for sentence in read_columns(files["train"]).sentences)
+    ten, more = " ".join(["Oslo"] * 10 * longest), " ".join(["Oslo"] * (10 * longest + 1))
+    assert elman("predict", trained, ten).err == ""
+    said = "10 times as long as any in training; the answer may be unreliable"
+    assert elman("predict", trained, more).err == f"warning: input: {said}\n"
+    told = elman("predict", trained, ten, more, "--json")
+    assert told.err == f"warning: input: {said}\n"
+    assert [answer.get("warning") for answer in json.loads(told.out)["answers"]] == [None, said]
+    path = tmp_path / "long.conll"
+    path.write_text("\n\n".join(text.replace(" ", " O\n") + " O" for text in (ten, more, more)) + "\n")
+    for command in ("predict", "evaluate"):
+        told = elman(command, trained, path)
+        line = read_columns(path).sentences[1].lines[0]
+        assert told.code == 0
+        assert f"warning: {path}:{line}: {said}; so for 1 more\n" in told.err
+
+
+def test_a_run_that_did_not_keep_the_longest_length_loads(elman: Call, trained: Path, tmp_path: Path) -> None:
+    facts = read_json(trained / "run.json")
+    del facts["longest"]
+    write_json(tmp_path / "run.json", facts)
+    (tmp_path / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes())
+    told = elman("predict", tmp_path, " ".join(["Oslo"] * 1000))
+    assert (told.code, told.err) == (0, "")
+    write_json(tmp_path / "run.json", {**facts, "longest": "far"})
+    assert elman("predict", tmp_path, "Oslo").code == 5
+
+
 TEXT = "Marie Curie, of Oslo, wrote to Alan Turing."
 
 
@@ -275,7 +361,8 @@ def test_predict_a_file_of_words_alone(elman: Call, trained: Path, files: Files,
     words = tmp_path / "words.conll"
     rows = files["test"].read_text(encoding="utf-8").split("\n")
     words.write_text("\n".join(row.split("\t")[0] for row in rows), encoding="utf-8")
-    assert elman("predict", trained, words).out == elman("predict", trained, files["test"]).out
+    answered = elman("predict", trained, files["test"]).out
+    assert elman("predict", trained, words).out == re.sub(r"\t.*\t", " ", answered)
 
 
 def test_predict_plain_text(elman: Call, trained: Path, tmp_path: Path) -> None:
@@ -401,6 +488,92 @@ def test_sample_says_what_it_wrote(elman: Call, tmp_path: Path) -> None:
     paths = [tmp_path / "new" / "data" / f"{name}.conll" for name in ("train", "dev", "test")]
     assert told.out.split() == list(map(str, paths))
     assert all(path.stat().st_size > 1000 for path in paths)
+
+
+# Folds and files a class
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("words", "folds", "note"),
+    [
+        (["--folds", "2"], 2, ""),
+        (["--group-folds", "author"], 4, ""),
+        (["--group-folds", "author", "--folds", "3"], 3, ""),
+        (["--folds", "author"], 4, "note: --folds author is --group-folds author now\n"),
+    ],
+)
+def test_folds_by_number_and_by_a_column(
+    elman: Call, words: list[str], folds: int, note: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "texts.csv"
+    rows = [f"text {i},{'ab'[i % 2]},author {i // 4}\n" for i in range(16)]
+    path.write_text("text,label,author\n" + "".join(rows))
+    call = ["train", "sentiment", path, *words, "--out", tmp_path / "cv", "--epochs", "1", "--hidden", "4"]
+    told = elman(*call)
+    assert told.code == 0
+    assert told.err.startswith(note or str(path))
+    assert len(re.findall(r"(?m)^fold \d: ", told.err)) == folds
+    assert [row.split()[0] for row in told.out.splitlines()] == ["data", *["test"] * 4]
+
+
+def test_folds_that_cannot_be(elman: Call, files: Files, tmp_path: Path) -> None:
+    call = ["train", "ner", files["train"], "--out", tmp_path / "cv"]
+    told = elman(*call, "--folds", "x", "--group-folds", "y")
+    assert (told.code, told.out) == (2, "")
+    assert "--folds takes a number, got 'x'" in told.err
+    told = elman(*call, "--group-folds", "author")
+    assert told.code == 2
+    assert "is no row of a table, whose columns could make groups" in told.err
+    assert elman("train", "ner", "--folds", "3").code == 2
+    assert not (tmp_path / "cv").exists()
+
+
+def test_several_files_where_one_is_trained_on(elman: Call, files: Files, tmp_path: Path) -> None:
+    told = elman("train", "ner", files["train"], files["dev"], "--out", tmp_path / "run")
+    assert (told.code, told.out) == (2, "")
+    assert f"ner trains on one file, got 2: {files['train']}, {files['dev']}; name those" in told.err
+    assert "--dev and --test" in told.err
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_file_a_class(elman: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "classes"
+    folder.mkdir()
+    for label, motif in (("on", "TATAAA"), ("off", "GCGCGC")):
+        records = [f">{label}{i} gene {i}\nACGT{motif}{'ACGT'[i % 4] * 4}\n" for i in range(12)]
+        (folder / f"{label}.fa").write_text("".join(records))
+    (folder / "README").write_text("not FASTA")
+    tiny = ["--epochs", "1", "--hidden", "4"]
+    told = elman("train", "dna", folder / "off.fa", folder / "on.fa", "--out", tmp_path / "run", *tiny)
+    assert told.code == 0
+    assert f"train {folder / 'off.fa'}, {folder / 'on.fa'}, a label each: 24 sequences" in told.err
+    assert Run.load(tmp_path / "run").task.facts()["labels"] == ("off", "on")
+    told = elman("train", "dna", folder, "--out", tmp_path / "run-2", *tiny)
+    assert told.code == 0
+    assert f"train {folder}: 24 sequences; 336 bases; 1 other file left out" in told.err
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("run", "run-2")]
+    assert weights[0] == weights[1]
+    out = tmp_path / "out.fa"
+    told = elman("evaluate", tmp_path / "run", folder, "--json", "--out", out)
+    assert json.loads(told.out)["per_class"]["on"]["gold"] == 12
+    assert re.match(
+        r">off0 gene 0 label=off predicted=o\w+ confidence=0\.\d{4}\nACGTGCGCGCAAAA\n", out.read_text()
+    )
+    assert json.loads(elman("evaluate", tmp_path / "run", out, "--json").out) == json.loads(told.out)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_table_whose_columns_have_no_names(elman: Call, tmp_path: Path) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("".join(f'{i},{"ab"[i % 2]},"text, {i}"\n' for i in range(20)))
+    words = ["--text", "3", "--label", "2", "--epochs", "1", "--hidden", "4"]
+    told = elman("train", "sentiment", path, "--out", tmp_path / "run", *words)
+    assert told.code == 0
+    assert f"{path}: 20 rows, CSV; 1 other column passed over; 2 labels" in told.err
+    told = elman("predict", tmp_path / "run", path)
+    for row, answered in zip(path.read_text().splitlines(), told.out.splitlines(), strict=True):
+        assert re.fullmatch(re.escape(row) + r",[ab],\d\.\d{4}", answered)
 
 
 # Exit codes

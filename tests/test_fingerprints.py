@@ -48,7 +48,7 @@ def test_every_file_that_is_read_has_a_fingerprint(task: str, tmp_path: Path) ->
     kind = find(task)
     path = kind.sample(tmp_path)[0]
     with watched() as names:
-        reading = read_examples(kind, str(path), kind.settings_type(), skip_bad=False)
+        reading = read_examples(kind, [str(path)], kind.settings_type(), skip_bad=False)
     opened = {name for name in names if name.startswith(str(tmp_path)) and Path(name).is_file()}
     assert opened
     assert {str(one.path) for one in reading.files} == opened

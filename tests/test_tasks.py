@@ -47,6 +47,11 @@ def lines(text: str) -> str:
     return "".join(text.splitlines(keepends=True)[:25])
 
 
+def last_as_upos(text: str) -> str:
+    """Make the last column of CoNLL-U, one more than it has, that of the parts of speech."""
+    return re.sub(r"(?m)^((?:\S+\t){3})\S+(\t.*)\t(\S+)$", r"\1\3\2", text)
+
+
 def media(manifest: Path) -> list[str]:
     """Return the first three paths of a manifest."""
     rows = manifest.read_text(encoding="utf-8").splitlines()[1:4]
@@ -60,9 +65,10 @@ class Case:
     `shorten` makes a small file of a file of its sample; `texts` are what a user asks, or give it for a
     file; `empty` is what the error for an empty text says; `least` is the score that the small model reaches
     on what it was trained on, `perfect` that of answers learned by heart; `weight` is how much an example
-    counts in the mean that is the loss; `settings` are its own beside the tiny ones. Not every task has
-    records that it can read back as answers (`reads_back`). `by_heart` is what is left of the loss of a
-    batch that was learned by heart.
+    counts in the mean that is the loss; `settings` are its own beside the tiny ones. `to_labels` makes a
+    written file one whose labels are the predictions, where answers are labels that a file can have; `kept`
+    says whether all lines of a file are written again. `by_heart` is what is left of the loss of a batch that
+    was learned by heart.
     """
 
     shorten: Callable[[str], str]
@@ -73,7 +79,8 @@ class Case:
     settings: dict[str, Any] = field(default_factory=dict)
     weight: Callable[[Any], float] = lambda example: 1.0
     counts_targets: bool = False  # an example's weight is the number of its targets in a batch
-    reads_back: bool = True
+    to_labels: Callable[[str], str] | None = None
+    kept: bool = True
     by_heart: float = 0.01
     pace: tuple[int, float] = (60, 0.02)  # updates and learning rate with which a batch is learned by heart
     files: int | None = None
@@ -83,6 +90,7 @@ CASES = {
     "ner": Case(
         shorten=blocks,
         texts=["Marie Curie, of Oslo, wrote to Alan Turing.", "x", "a  ferry\tto   Osaka (Japan)"],
+        to_labels=str,
         empty="found a text without a word\n  expected a sentence\n  type one",
         least=0.2,
         perfect=1.0,
@@ -90,6 +98,7 @@ CASES = {
     "tagging": Case(
         shorten=blocks,
         texts=["The cook will light the old lamp.", "x", "a  guard\twalks   home (slowly)"],
+        to_labels=last_as_upos,
         empty="found a text without a word\n  expected a sentence\n  type one",
         least=0.5,
         perfect=1.0,
@@ -98,6 +107,7 @@ CASES = {
     "sentiment": Case(
         shorten=lines,
         texts=["the soup was by no means dull .", "x", "nobody\tcalled  the   plot weak!"],
+        to_labels=lambda text: text.replace("label\tpredicted", "gold\tlabel", 1),
         empty="found a text without a word\n  expected a text\n  type one in quotes",
         least=0.8,
         perfect=1.0,
@@ -106,6 +116,7 @@ CASES = {
     "dna": Case(
         shorten=lambda text: ">".join(text.split(">")[:21]),
         texts=["TATAAACCGGTTAACAGGTG", "a", "ACGTNNNRYacgu  ACG\tUU"],
+        to_labels=lambda text: re.sub(r"label=\S+ predicted=", "label=", text),
         empty="found a text without a base\n  expected a sequence such as ACGTAC\n  type one",
         least=0.7,
         perfect=1.0,
@@ -118,18 +129,17 @@ CASES = {
         perfect=99.99,
         settings={"batch_steps": 100, "size": 24, "hidden": 48, "learning_rate": 0.02, "epochs": 25},
         counts_targets=True,
-        reads_back=False,
         by_heart=0.15,  # smoothed targets keep some loss
     ),
     "language": Case(
         shorten=lines,
         texts=["tomurato", "x", "Kelmi riken, 42"],
+        kept=False,
         empty="found an empty text\n  expected a text\n  type one",
         least=2.0,
         perfect=0.35,
         settings={"lines": True, "size": 16},
         weight=lambda name: len(name.lines[0]) + 1,
-        reads_back=False,
         by_heart=0.1,  # which of the names it is, nobody can know at the first letter
     ),
     "speech": Case(
@@ -150,18 +160,17 @@ CASES = {
         },
         pace=(400, 0.02),
         weight=lambda recording: len(recording.answer),
-        reads_back=False,
     ),
     "music": Case(
         shorten=str,
         files=8,
         texts=["[[60, 64], [62], [], [62]]", "[[21]]", "[[60, 64, 67], [60, 64, 67]]"],
+        kept=False,
         empty=r"found an empty text\n  expected a MIDI file or steps: \[\[60, 64\], \[62\]\]\n  name one",
         least=3.0,
         perfect=3.3,
         settings={"batch_steps": 200, "size": 16, "transpose": 0},
         counts_targets=True,
-        reads_back=False,
         by_heart=0.5,
     ),
     "video": Case(
@@ -172,16 +181,15 @@ CASES = {
         perfect=1.0,
         settings={"batch_steps": 140, "epochs": 40, "patience": 40, "learning_rate": 0.005},
         pace=(150, 0.005),
-        reads_back=False,
     ),
     "series": Case(
         shorten=lambda text: "".join(re.findall(r"(?:series|train\d),.*\n", text)),
         texts=["0.1,2,0.3:0,0,1.5:2,1,0", "1:2:3", "0,0,3,0:1,1,1,1:-1,?,0,0"],
+        kept=False,
         empty="found a text without a value\n  expected a series such as 1,2,3:4,5,6\n  type one",
         least=0.7,
         perfect=1.0,
         settings={"missing": "mark", "noise": 0.1},
-        reads_back=False,
     ),
 }
 
@@ -404,17 +412,54 @@ def test_a_text_with_nothing_in_it_is_refused(trained: Trained, text: str) -> No
 
 def test_a_file_of_records_is_answered_and_read_back(trained: Trained, tmp_path: Path) -> None:
     run, task = trained.run, trained.run.task
-    if not trained.case.reads_back:
-        pytest.skip("its answers are no examples")
+    if not trained.case.to_labels:
+        pytest.skip("its answers are no labels")
     assert task.has_records(str(trained.path))
-    told = run.predict_file(trained.path)
-    assert len(told) == len(trained.examples)
+    inputs = run.read_inputs(trained.path)
+    assert len(inputs.examples) == len(trained.examples)
+    answers = run.answers(inputs.examples)
+    text = "".join(f"{line}\n" for line in run.written(inputs.examples, answers))
     written = tmp_path / "told"
-    rows = [task.heading(told[0]), *map(task.record, told)]
-    written.write_text("".join(f"{row}\n" for row in rows if row is not None), encoding="utf-8")
-    back = run.read(written).examples
+    written.write_text(trained.case.to_labels(text), encoding="utf-8")
     # What was predicted is now what is in the file: the model agrees with itself.
-    assert run.judge(back)["value"] == trained.case.perfect
+    assert run.judge(run.read(written).examples)["value"] == trained.case.perfect
+
+
+def test_an_evaluated_file_is_written_with_its_answers(trained: Trained, tmp_path: Path) -> None:
+    run, examples = trained.run, trained.examples
+    answers = run.answers(examples)
+    run.write_answers(tmp_path / "out", examples, answers)
+    text = (tmp_path / "out").read_text(encoding="utf-8")
+    assert text == "".join(f"{line}\n" for line in run.written(examples, answers))
+    written = text.split("\n")
+    if trained.case.kept:
+        lines = [line for line in written if not line.startswith("# global.columns")]
+        before = trained.path.read_text(encoding="utf-8").split("\n")
+        assert len(lines) == len(before)
+        assert all(new.startswith(old) for old, new in zip(before, lines, strict=True))
+        assert sum(new != old for old, new in zip(before, lines, strict=True)) >= len(examples)
+    else:
+        assert len(written) == 1 + len(examples) + 1
+    if trained.case.to_labels or trained.kind.name in ("translation", "speech", "video"):
+        inputs = run.read_inputs(trained.path)
+        assert [*run.written(inputs.examples, run.answers(inputs.examples))] == [
+            *run.written(examples, answers)
+        ]
+
+
+def test_an_input_far_longer_than_any_in_training_is_marked(trained: Trained) -> None:
+    run, task = trained.run, trained.run.task
+    longest = max(map(task.length, trained.examples))
+    assert Run.load(run.folder).longest == run.longest == longest
+    assert not any("warning" in answer for answer in run.predict(trained.texts))
+    run = Run(task, run.model, run.folder, longest=1)
+    lengths = [task.length(example) for example in run.inputs(trained.texts).examples]
+    for answer, length in zip(run.predict(trained.texts), lengths, strict=True):
+        assert ("warning" in answer) == (length > 10)
+        if length > 10:
+            assert answer["warning"].startswith(f"{length} times as long as any in training")
+    old = Run(task, run.model, run.folder)  # one that did not keep the length
+    assert not any("warning" in answer for answer in old.predict(trained.texts))
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

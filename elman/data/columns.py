@@ -17,12 +17,13 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from elman.data import tags as tagging
 from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote, read_lines
+from elman.data.written import BLANK, Form, Written, fields_of
 
 _DOCUMENT = "-DOCSTART-"
 _WAY_OUT = "correct the row, or leave its sentence out with --skip-bad"
@@ -30,43 +31,17 @@ _Line = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Written:
-    """A sentence as its file has it, so that its words can be answered in their rows.
-
-    Args:
-        lines: of the file.
-        rows: which of the lines are words.
-        separator: of the fields of a row.
-        column: to be answered, counted from 0; a row may end before it.
-    """
-
-    lines: tuple[str, ...]
-    rows: Sequence[int]
-    separator: str
-    column: int
-
-    def answered(self, labels: Iterable[str]) -> list[str]:
-        """Return the lines, with a label in each word's row."""
-        lines = list(self.lines)
-        for row, label in zip(self.rows, labels, strict=True):
-            fields = _fields(lines[row], self.separator)
-            fields[self.column : self.column + 1] = [label]
-            lines[row] = self.separator.join(fields)
-        return lines
-
-
-@dataclass(frozen=True)
 class Sentence:
     """The words of a sentence, their tags (None where none were read), and the line of each word.
 
-    `written` is what the file holds of it, where it was read to be answered.
+    `written` is what the file holds of it, to be answered in its place.
     """
 
     words: tuple[str, ...]
     tags: tuple[str, ...] | None
     file: str
     lines: Sequence[int]
-    written: Written | None = None
+    written: Written | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
@@ -138,8 +113,8 @@ class Labelled:
 class _Layout:
     """How the rows of one file are written, as its first one says, which stands in line `line`.
 
-    `column`, counted from 0, is where the labels stand if they are read (`tagged`), and where they go if the
-    rows are `kept` to be answered. The labels may have to be tags of `entities`.
+    `column`, counted from 0, is where the labels stand if they are read (`tagged`), and where answers go if
+    it is blank. The labels may have to be tags of `entities`.
     """
 
     path: str
@@ -149,10 +124,9 @@ class _Layout:
     column: int
     tagged: bool
     entities: bool
-    kept: bool
 
     def fields(self, text: str) -> list[str]:
-        return _fields(text, self.separator)
+        return fields_of(text, self.separator)
 
     def place(self, number: int) -> str:
         return f"{self.path}:{number}"
@@ -214,19 +188,20 @@ def read_labels(path: str | Path, column: int = -1, *, skip_bad: bool = False) -
     ('NNP', 'VBD')
     """
     sentences, documents, comments, skipped = _read(path, column, skip_bad=skip_bad)
-    remarks = []
-    if documents:
-        remarks.append(counted(documents, "document"))
-    if comments:
-        remarks.append(f"{counted(comments, 'comment')} passed over")
-    if skipped:
-        remarks.append(f"{counted(skipped, 'bad sentence')} skipped")
-    return Labelled(str(path), sentences, tuple(remarks))
+    return Labelled(str(path), sentences, _remarks(documents, comments, skipped))
 
 
-def read_unlabelled(path: str | Path, column: int = -1) -> tuple[Sentence, ...]:
+def _remarks(documents: int, comments: int, skipped: int) -> tuple[str, ...]:
+    said = [counted(documents, "document")] if documents else []
+    said += [f"{counted(comments, 'comment')} passed over"] if comments else []
+    said += [f"{counted(skipped, 'bad sentence')} skipped"] if skipped else []
+    return tuple(said)
+
+
+def read_unlabelled(path: str | Path, column: int = -1, *, skip_bad: bool = False) -> Labelled:
     """Read the words of a CoNLL file, to be answered in a column, which may be missing. Raises DataError."""
-    return _read(path, column, tagged=False, kept=True).sentences
+    sentences, documents, comments, skipped = _read(path, column, tagged=False, skip_bad=skip_bad)
+    return Labelled(str(path), sentences, _remarks(documents, comments, skipped))
 
 
 def _read(
@@ -235,29 +210,45 @@ def _read(
     *,
     tagged: bool = True,
     entities: bool = False,
-    kept: bool = False,
     skip_bad: bool = False,
 ) -> _Found:
     lines = read_lines(path)
     head = list(_until_first_row(lines))
-    layout = _layout(_Layout(str(path), " ", 0, 0, column, tagged, entities, kept), head)
+    layout = _layout(_Layout(str(path), " ", 0, 0, column, tagged, entities), head)
     sentences: list[Sentence] = []
+    texts: list[tuple[str, range]] = []  # the lines up to each sentence's last, and which are its words
+    above: list[str] = []
     documents = comments = skipped = 0
-    for rows, is_document, passed in _blocks(itertools.chain(head, lines), layout):
+    blank = not tagged and layout.column < layout.columns
+    for rows, is_document, before in _blocks(itertools.chain(head, lines), layout):
         documents += is_document
-        comments += passed
+        comments += sum(text.startswith("#") for text in before)
+        above += before
         if not rows:
             continue
         try:
-            sentences.append(_sentence(rows, layout))
+            sentence = _sentence(rows, layout)
         except DataError:
             if not skip_bad:
                 raise
             skipped += 1
+            continue
+        sentences.append(sentence)
+        text = "\n".join([*above, *(text for _, text in rows)])
+        texts.append((text, range(len(above), len(above) + len(rows))))
+        above = []
+        blank = blank and all(layout.fields(text)[layout.column] in BLANK for _, text in rows)
     if not sentences:
         found = f"{counted(skipped, 'bad sentence')} and no good one" if skipped else "no sentence"
         raise DataError(str(path), found, "a row for each token", "check that this is the file you meant")
-    return _Found(tuple(sentences), documents, comments, skipped)
+    other = "O" if entities else "-X-"  # as CoNLL-2003 has them in the row of a document
+    form = Form(layout.separator, layout.columns, layout.column if blank else layout.columns, other)
+    texts[-1] = "\n".join([texts[-1][0], *above]), texts[-1][1]
+    written = (
+        replace(sentence, written=Written(text, rows, form))
+        for sentence, (text, rows) in zip(sentences, texts, strict=True)
+    )
+    return _Found(tuple(written), documents, comments, skipped)
 
 
 def check_types(sentences: Iterable[Sentence], known: Collection[str]) -> None:
@@ -316,20 +307,20 @@ def _layout(asked: _Layout, head: list[_Line]) -> _Layout:
     return layout
 
 
-def _blocks(lines: Iterator[_Line], layout: _Layout) -> Iterator[tuple[list[_Line], bool, int]]:
-    """The rows of a sentence, whether -DOCSTART- ended them, and the number of comments before them."""
+def _blocks(lines: Iterator[_Line], layout: _Layout) -> Iterator[tuple[list[_Line], bool, list[str]]]:
+    """The rows of a sentence, whether -DOCSTART- ended them, and the lines above them that are no rows."""
     rows: list[_Line] = []
-    comments = 0
+    above: list[str] = []
     for number, text in lines:
         is_document = _is_document(text)
         if is_document or not text.strip():
-            yield rows, is_document, comments
-            rows, comments = [], 0
+            yield rows, is_document, above
+            rows, above = [], [text]
         elif not rows and layout.is_comment(text):
-            comments += 1
+            above.append(text)
         else:
             rows.append((number, text))
-    yield rows, False, comments
+    yield rows, False, above
 
 
 def _sentence(rows: list[_Line], layout: _Layout) -> Sentence:
@@ -338,11 +329,7 @@ def _sentence(rows: list[_Line], layout: _Layout) -> Sentence:
     words = tuple(sys.intern(row[0]) for row in fields)  # words come back often: one string each
     tags = tuple(sys.intern(row[layout.column]) for row in fields) if layout.tagged else None
     first = rows[0][0]
-    written = None
-    if layout.kept:
-        lines = tuple(text for _, text in rows)
-        written = Written(lines, range(len(rows)), layout.separator, layout.column)
-    return Sentence(words, tags, layout.path, range(first, first + len(rows)), written)
+    return Sentence(words, tags, layout.path, range(first, first + len(rows)))
 
 
 def _row(number: int, text: str, layout: _Layout) -> list[str]:
@@ -365,12 +352,6 @@ def _row(number: int, text: str, layout: _Layout) -> list[str]:
     if layout.entities and layout.tagged and not tagging.is_tag(tag := fields[layout.column]):
         raise DataError(place, f"the unknown tag {quote(tag)}", tagging.EXPECTED, tagging.suggestion(tag))
     return fields
-
-
-def _fields(text: str, separator: str) -> list[str]:
-    if separator == "\t":
-        return [field.strip(" ") for field in text.split("\t")]
-    return [field for field in text.split(" ") if field]
 
 
 def _scheme(sentences: Sequence[Sentence]) -> tagging.Scheme:

@@ -16,11 +16,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from elman.data.columns import Labelled, Sentence, Written
+from elman.data.columns import Labelled, Sentence
 from elman.data.compression import plain_path
 from elman.data.source import DataError, counted, quote, read_lines
+from elman.data.written import BLANK, Form, Written, fields_of
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 LABELS = (
@@ -76,15 +78,29 @@ def read_conllu(path: str | Path, column: str, *, skip_bad: bool = False) -> Lab
     return _read(path, column, tagged=True, skip_bad=skip_bad)
 
 
-def read_unlabelled_conllu(path: str | Path, column: str = "misc") -> tuple[Sentence, ...]:
-    """Read the words of a CoNLL-U file, to be answered in a column. Raises DataError."""
-    return _read(path, column, tagged=False, skip_bad=False).sentences
+def read_unlabelled_conllu(path: str | Path, column: str, *, skip_bad: bool = False) -> Labelled:
+    """Read the words of a CoNLL-U file, to be answered.
+
+    Args:
+        path: of the file.
+        column: what the answers are. Where it names a column that is blank in every row, they go there; else
+            into one more, as CoNLL-U Plus has it (https://universaldependencies.org/ext-format.html).
+        skip_bad: leave out bad sentences, and count them.
+
+    Raises DataError.
+    """
+    return _read(path, column, tagged=False, skip_bad=skip_bad)
 
 
 def _read(path: str | Path, column: str, *, tagged: bool, skip_bad: bool) -> Labelled:
     sentences: list[Sentence] = []
+    texts: list[tuple[str, Sequence[int]]] = []  # the lines up to each sentence's last, and its words
+    above: list[str] = []
     passed: Counter[str] = Counter()
-    for rows in _blocks(path):
+    at = COLUMNS.index(column) if column in COLUMNS else len(COLUMNS)
+    blank = not tagged and column in COLUMNS
+    for blanks, rows in _blocks(path):
+        above += blanks
         try:
             sentence, kinds = _sentence(rows, str(path), column, tagged)
         except DataError:
@@ -93,8 +109,14 @@ def _read(path: str | Path, column: str, *, tagged: bool, skip_bad: bool) -> Lab
             passed["bad sentence"] += 1
             continue
         passed += kinds
+        begin, first = len(above), rows[0][0] if rows else 0
+        above += [text for _, text in rows]
         if sentence.words:
             sentences.append(sentence)
+            words = [begin + number - first for number in sentence.lines]
+            texts.append(("\n".join(above), _narrow(words)))
+            blank = blank and all(fields_of(above[word], "\t")[at] in BLANK for word in words)
+            above = []
     if not sentences:
         bad = passed["bad sentence"]
         found = f"{counted(bad, 'bad sentence')} and no good one" if bad else "no sentence"
@@ -106,30 +128,38 @@ def _read(path: str | Path, column: str, *, tagged: bool, skip_bad: bool) -> Lab
             "words in the column form",
             "fetch the text from those who own it, and put its words in, as the treebank's README says",
         )
+    texts[-1] = "\n".join([texts[-1][0], *above]), texts[-1][1]
+    plus = None if blank else f"# global.columns = {' '.join([*COLUMNS, f'elman:{column}']).upper()}"
+    form = Form("\t", len(COLUMNS), at if blank else len(COLUMNS), "_", plus)
+    answerable = [
+        replace(sentence, written=Written(text, words, form))
+        for sentence, (text, words) in zip(sentences, texts, strict=True)
+    ]
     remarks = [
         f"{counted(passed[kind], kind)} {'skipped' if kind == 'bad sentence' else 'passed over'}"
         for kind in ("multiword token", "empty node", "comment", "bad sentence")
         if passed[kind]
     ]
-    return Labelled(str(path), tuple(sentences), tuple(remarks))
+    return Labelled(str(path), tuple(answerable), tuple(remarks))
 
 
-def _blocks(path: str | Path) -> Iterator[list[_Row]]:
-    """The lines of each sentence, its comments among them."""
+def _blocks(path: str | Path) -> Iterator[tuple[list[str], list[_Row]]]:
+    """The blank lines above each sentence, and its lines, comments among them; last, perhaps none."""
+    blanks: list[str] = []
     rows: list[_Row] = []
     for number, text in read_lines(path):
-        if text.strip():
+        if not text.strip():
+            if rows:
+                yield blanks, rows
+                blanks, rows = [], []
+            blanks.append(text)
+        else:
             rows.append((number, text))
-        elif rows:
-            yield rows
-            rows = []
-    if rows:
-        yield rows
+    yield blanks, rows
 
 
 def _sentence(rows: list[_Row], path: str, column: str, tagged: bool) -> tuple[Sentence, Counter[str]]:
     """The sentence, and how many of its lines are no words, by their kind."""
-    at = COLUMNS.index(column)
     words: list[str] = []
     labels: list[str] = []
     where: list[int] = []
@@ -151,10 +181,7 @@ def _sentence(rows: list[_Row], path: str, column: str, tagged: bool) -> tuple[S
         where.append(index)
     numbering.end()
     lines = _narrow([rows[index][0] for index in where])
-    if tagged:
-        return Sentence(tuple(words), tuple(labels), path, lines), passed
-    written = Written(tuple(text for _, text in rows), where, "\t", at)
-    return Sentence(tuple(words), None, path, lines, written), passed
+    return Sentence(tuple(words), tuple(labels) if tagged else None, path, lines), passed
 
 
 def _narrow(lines: list[int]) -> Sequence[int]:

@@ -14,15 +14,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from elman.data.fastq import fastq_records
+from elman.data.rows import Row
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.written import Answers, answered_header
 
 BASES = "ACGT"
+WIDTH = 60  # letters of a line, unless the file has others
+SUFFIXES = (".fa", ".fasta", ".fna", ".ffn", ".frn", ".fas")
 CODES = {
     "A": "A", "C": "C", "G": "G", "T": "T", "U": "T",
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
@@ -41,18 +45,31 @@ for _code, _bases in CODES.items():
 
 @dataclass(frozen=True)
 class Strand:
-    """A sequence of bases as the file has it, its name and label (None where it has none), and its line."""
+    """A sequence of bases as the file has it, its name and label (None where it has none), and its line.
+
+    `header` and `width` are the header of its record in FASTA and the letters of a line; `row` is its row in
+    a table.
+    """
 
     bases: str
     label: str | None
     name: str | None
     file: str
     line: int
+    header: str | None = field(default=None, compare=False)
+    width: int = field(default=WIDTH, compare=False)
+    row: Row | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
         """Where the record begins, as "file:line"."""
         return f"{self.file}:{self.line}"
+
+    def answered(self, answers: Answers) -> str:
+        """Return the record with answers in its header."""
+        header = answered_header(self.header or self.name or "", answers)
+        starts = range(0, len(self.bases), self.width)
+        return "\n".join([f">{header}", *(self.bases[at : at + self.width] for at in starts)])
 
 
 @dataclass(frozen=True)
@@ -228,7 +245,13 @@ def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool)
             "lines of its sequence below its header",
             "add its sequence, or leave it out with --skip-bad",
         )
-    return Strand("".join(text for _, text in rows), label, name, path, line)
+    width = max(len(text) for _, text in rows)
+    return Strand("".join(text for _, text in rows), label, name, path, line, header, width)
+
+
+def label_in(header: str) -> str | None:
+    """Return the label that a header has, if it has one."""
+    return next(iter(_LABEL.findall(header)), None)
 
 
 def _label(place: str, header: str, way_out: str) -> str:

@@ -6,13 +6,14 @@ A pair of files NAME.en and NAME.de is given as NAME, with the suffixes beside i
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
 from elman.data.compression import SUFFIXES, plain_path
+from elman.data.rows import Row
 from elman.data.source import DataError, MissingPathError, counted, quote, read_lines, similar_path
-from elman.data.tables import read_table
+from elman.data.tables import is_number, read_table
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 _FREQUENT = 200  # words that tell a language
@@ -25,6 +26,7 @@ class Pair:
     source: str
     target: str | None
     place: str
+    row: Row | None = field(default=None, compare=False)  # of a table
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Parallel:
 
 
 def paths(path: str, source: str, target: str) -> list[Path]:
-    """Return the files that a path names: a table, or the two sides of a pair."""
-    if plain_path(path).suffix.lower() in _TABLES:
+    """Return the files that a path names: a table, or the two sides of a pair.
+
+    Numbers are those of columns of a table without names, as no language has a number for its name.
+    """
+    if plain_path(path).suffix.lower() in _TABLES or (is_number(source) and is_number(target)):
         return [Path(path)]
     return [_side(path, source), _side(path, target)]
 
@@ -79,7 +84,7 @@ def read_parallel(path: str, source: str, target: str, *, skip_bad: bool = False
     files = paths(path, source, target)
     if len(files) == 1:
         table = read_table(path, {"source": source, "target": target}, skip_bad=skip_bad)
-        pairs = tuple(Pair(row["source"], row["target"], row.place) for row in table.rows)
+        pairs = tuple(Pair(row["source"], row["target"], row.place, row) for row in table.rows)
         return Parallel(path, pairs, 0, table.skipped)
     for file in files:
         if not file.is_file():

@@ -1,8 +1,10 @@
 """Plain text as passages: each line by itself, or all lines as one text that goes on."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from elman.data.rows import Row
 from elman.data.source import DataError, counted, read_lines
 
 
@@ -18,6 +20,11 @@ class Passage:
     def place(self) -> str:
         """Where it begins, as "file:line"."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def row(self) -> Row:
+        """The text in one line, as a row."""
+        return Row.of({"text": "\n".join(self.lines)}, self.place)
 
     @property
     def words(self) -> int:
@@ -37,6 +44,12 @@ class Passage:
         return Passage(self.lines[:at], self.file, self.line), Passage(
             self.lines[at:], self.file, self.line + at
         )
+
+    def pieces(self, count: int) -> "list[Passage]":
+        """Part it into so many pieces of about as many lines each; into its lines where these are fewer."""
+        count = min(count, len(self.lines))
+        ends = [len(self.lines) * i // count for i in range(count + 1)]
+        return [Passage(self.lines[a:b], self.file, self.line + a) for a, b in pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ import numpy as np
 
 from elman.data import audio
 from elman.data.frames import BANDS, HOP_MS, RATE_HZ, Framer
-from elman.data.manifest import Clip, read_manifest, reading
+from elman.data.manifest import PATH, Clip, read_manifest, reading
+from elman.data.rows import Row
 from elman.data.source import DataError, counted, quote
 
 SUFFIXES = (*audio.SUFFIXES, ".npy")
@@ -28,7 +29,7 @@ class Recording:
             recording is so long that it is read piece by piece.
         answer: what is said in it, or None where that was not read.
         path: of its file.
-        columns: those of its manifest.
+        columns: those of its row in a manifest, or its path alone.
         place: "file:line", or the file.
         held: how the file holds its sound; None for features.
     """
@@ -39,6 +40,11 @@ class Recording:
     columns: Mapping[str, str]
     place: str
     held: audio.Format | None
+
+    @property
+    def row(self) -> Row:
+        """The columns as a row."""
+        return Row.of(self.columns, self.place)
 
     @property
     def seconds(self) -> float:
@@ -72,7 +78,7 @@ class Recordings:
             for channels, number in sorted(Counter(held.channels for held in formats).items())
             if channels > 1
         ]
-        silent = [one for one in self.recordings if one.held and is_silent(one.frames)]
+        silent = [one for one in self.recordings if one.held and len(one.frames) and is_silent(one.frames)]
         if silent:
             facts.append(f"{len(silent):,} silent, the first in {silent[0].place}")
         if self.skipped:
@@ -109,22 +115,27 @@ def read_recordings(
             continue
         recordings.append(one)
     if not recordings:
-        raise DataError(
-            str(path),
-            f"{counted(skipped, 'bad recording')} and no good one",
-            "recordings",
-            "see the first without --skip-bad",
-        )
+        raise nothing_good(path, skipped)
     return Recordings(str(path), tuple(recordings), skipped)
+
+
+def nothing_good(path: str | Path, skipped: int) -> DataError:
+    """Return the error of a file of which every recording was left out."""
+    return DataError(
+        str(path),
+        f"{counted(skipped, 'bad recording')} and no good one",
+        "recordings",
+        "see the first without --skip-bad",
+    )
 
 
 def read_recording(path: str | Path, longest_s: float) -> Recording:
     """Read a file of sound or features without an answer; without its frames where sound is longer."""
-    path = Path(path)
+    columns, path = {PATH: str(path)}, Path(path)
     held = None if _is_features(path) else audio.read_format(path)
     if held and held.samples > longest_s * held.rate_hz:
-        return Recording(np.zeros((0, BANDS), np.float32), None, path, {}, str(path), held)
-    return _read(Clip(path, {}, str(path)), None)
+        return Recording(np.zeros((0, BANDS), np.float32), None, path, columns, str(path), held)
+    return _read(Clip(path, columns, str(path)), None)
 
 
 def frames_of(path: Path) -> Iterator[np.ndarray]:
@@ -157,6 +168,16 @@ def windows_of(path: Path, window: int, margin: int) -> Iterator[tuple[np.ndarra
             held, start = held[max(0, drop) :], min(margin, start + window)
     if len(held) > start:
         yield held, start, len(held)
+
+
+def clips_of(path: str, *, skip_bad: bool = False) -> tuple[Sequence[Clip], int]:
+    """Return a recording, those in a folder, or those of a manifest, and how many rows were bad."""
+    if Path(path).is_dir():
+        return [Clip(one, {PATH: str(one)}, str(one)) for one in media_in(path)], 0
+    if path.lower().endswith(SUFFIXES):
+        return [Clip(Path(path), {PATH: path}, path)], 0
+    manifest = read_manifest(path, skip_bad=skip_bad)
+    return manifest.clips, manifest.skipped
 
 
 def media_in(folder: str | Path) -> list[Path]:

@@ -5,7 +5,7 @@ A value that is missing is NaN; `settle` says what becomes of it.
 Letters: T steps, C channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ class Series:
         answer: its label, its number, or None where none was read.
         name: in the file.
         place: "file:line" of its first row, "file:number" in an array.
+        columns: its row in a manifest, where that names its file.
     """
 
     values: np.ndarray
@@ -39,6 +40,7 @@ class Series:
     answer: str | float | None
     name: str
     place: str
+    columns: Mapping[str, str] | None = None
 
     @property
     def number(self) -> float:
@@ -140,6 +142,17 @@ def settle(file: SeriesFile, policy: str) -> SeriesFile:
         for one in file.series
     )
     return replace(file, series=marked, remarks=(*file.remarks, f"{total} marked: {said}"))
+
+
+def answerable(file: SeriesFile, policy: str, channels: tuple[str, ...]) -> SeriesFile:
+    """Return a file that has been read to be answered, of which nothing is dropped; see `settle`.
+
+    Raises DataError for missing values, unless they are to be marked, and for other channels than these.
+    """
+    kept = settle(file, "mark" if policy == "mark" else "stop")
+    for one in kept.series:
+        check_channels(one, channels)
+    return kept
 
 
 def _gaps(series: Sequence[Series]) -> tuple[str, str]:

@@ -260,7 +260,7 @@ def _read_manifest(path: str, wanted: Wanted, skip_bad: bool) -> SeriesFile:
             with reading(clip):
                 one = read_one(clip.path, wanted)
             answer = answer_of(clip.columns[wanted.answer], wanted, clip.place) if wanted.answer else None
-            one = replace(one, answer=answer, name=clip.columns[PATH], place=clip.place)
+            one = replace(one, answer=answer, name=clip.columns[PATH], place=clip.place, columns=clip.columns)
             if series and one.channels != series[0].channels:
                 raise DataError(
                     one.place,

@@ -3,15 +3,31 @@
 Letter: T bases of a sequence.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta, read_fasta
+from elman.data.fasta import (
+    BASES,
+    SUFFIXES,
+    Strand,
+    check_bases,
+    describe_bases,
+    distributions,
+    is_fasta,
+    is_fastq,
+    label_in,
+    read_fasta,
+)
+from elman.data.rows import Row
 from elman.data.source import DataError, counted
-from elman.data.tables import Row, is_table, read_table
+from elman.data.tables import is_table, read_table
 
+COMPRESSED = (".gz", ".bz2", ".xz")
 WINDOW = 9  # bases of a frame
 WAVES = 8.0 * 2 ** np.arange(7)  # in bases; the sine and cosine of each say how far something is
 INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
@@ -20,7 +36,7 @@ INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
 def read_strands(
     path: str, *, sequence: str = "sequence", label: str | None = "label", skip_bad: bool = False
 ) -> tuple[list[Strand], int]:
-    """Read FASTA, or a table, whose suffix or first line tells it.
+    """Read FASTA, a folder with a FASTA file for each label, or a table, whose suffix or first line tells it.
 
     Args:
         path: of the file.
@@ -34,6 +50,9 @@ def read_strands(
     Raises DataError for all that `read_fasta` and `read_table` refuse, for a letter that is no base, and,
     where most labels are as long as their sequences, for one that is not.
     """
+    if Path(path).is_dir():
+        strands, skipped = read_classes(class_files(path), skip_bad=skip_bad)
+        return (strands if label else [replace(strand, label=None) for strand in strands]), skipped
     if is_fasta(path) or not is_table(path, sequence):
         fasta = read_fasta(path, labelled=label is not None, skip_bad=skip_bad)
         strands, skipped = list(fasta.strands), fasta.skipped
@@ -52,9 +71,72 @@ def read_strands(
     return good, skipped + len(strands) - len(good)
 
 
+def describe(path: str, strands: Sequence[Strand], skipped: int) -> str:
+    """One line for the user: what was read, and all that was not taken as it stands."""
+    facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
+    ids = Counter(strand.name for strand in strands if strand.name)
+    if several := sum(count > 1 for count in ids.values()):
+        facts.append(f"{counted(several, 'id')} under several labels")
+    if labels_bases(strands):
+        facts.append("a label for each base")
+    if strands[0].file == path and is_fastq(path):
+        facts.append("qualities not used")
+    if skipped:
+        facts.append(f"{counted(skipped, 'bad record')} skipped")
+    if Path(path).is_dir() and (others := len([*Path(path).iterdir()]) - len(class_files(path))):
+        facts.append(f"{counted(others, 'other file')} left out")
+    return f"{path}: {'; '.join(facts)}"
+
+
+def class_files(folder: str | Path) -> list[str]:
+    """Return the FASTA files of a folder, in order of their names. Raises DataError where there is none."""
+    found = sorted(str(path) for path in Path(folder).iterdir() if _parts(path)[1] in SUFFIXES)
+    if not found:
+        raise DataError(
+            str(folder), "a folder without FASTA", f"files that end in {', '.join(SUFFIXES)}", "name another"
+        )
+    return found
+
+
+def read_classes(paths: Sequence[str], *, skip_bad: bool = False) -> tuple[list[Strand], int]:
+    """Read FASTA files of which each has the sequences of one label, its name without the suffix.
+
+    Returns:
+        The sequences, and how many bad ones were left out.
+
+    Raises DataError for all that `read_fasta` refuses, and for a header with another label.
+    """
+    strands: list[Strand] = []
+    skipped = 0
+    for path in paths:
+        label, _ = _parts(Path(path))
+        fasta = read_fasta(path, labelled=False, skip_bad=skip_bad)
+        skipped += fasta.skipped
+        for strand in fasta.strands:
+            said = label_in(strand.header or "")
+            if said not in (None, label):
+                raise DataError(
+                    strand.place,
+                    f"label={said} in the header, in {Path(path).name}, one of several files",
+                    "headers without a label, for the name of each file is that of its sequences",
+                    "give one file, whose headers say the labels; another that decides when to stop as --dev",
+                )
+            header = strand.header if said else f"{strand.header} label={label.replace(' ', '_')}"
+            strands.append(replace(strand, label=label, header=header))
+    return strands, skipped
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    """Return the name of a file without its suffix, and the suffix; that of a compression is in neither."""
+    name = path.name
+    if path.suffix.lower() in COMPRESSED:
+        name = path.stem
+    return Path(name).stem, Path(name).suffix.lower()
+
+
 def _strand(row: Row, path: str) -> Strand:
     line = int(row.place.rpartition(":")[2])
-    return Strand(row["sequence"], row.fields.get("label"), None, path, line)
+    return Strand(row["sequence"], row.fields.get("label"), None, path, line, row=row)
 
 
 def _good(strands: Sequence[Strand], per_base: bool, skip_bad: bool) -> Iterator[Strand]:

@@ -5,11 +5,13 @@ r"""Tables: CSV, TSV and JSON lines, whose columns have names.
 - TSV: fields parted by tabs, and no quoting: a quote is a character like others.
 - JSON lines: an object a line; a number, `true` and `false` stand for what is written there.
 
-The first row of CSV and TSV names the columns. White space around a field is no part of it.
+The first row of CSV and TSV names the columns. Where columns are asked for by their numbers, counted from 1,
+there is no such row. White space around a field is no part of it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -19,27 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from elman.data.compression import plain_path
+from elman.data.rows import SEPARATORS, WAY_OUT, BadRowError, Head, Row, records
 from elman.data.source import LONGEST_LINE, DataError, counted, did_you_mean, quote, read_lines
 
-SEPARATORS = {"CSV": ",", "TSV": "\t"}
 _SUFFIXES = {".csv": "CSV", ".tsv": "TSV", ".tab": "TSV", ".jsonl": "JSON lines", ".ndjson": "JSON lines"}
 _NAMES = {"CSV": "commas", "TSV": "tabs"}
-_WAY_OUT = "correct the row, or leave it out with --skip-bad"
-_PLAIN = re.compile(r'[^,"]*')
-_INSIDE = re.compile(r'[^"]*(?:""[^"]*)*')  # quotes
-_Line = tuple[int, str]
-
-
-@dataclass(frozen=True)
-class Row:
-    """The fields that were asked for, by the names under which they were, and where the row begins."""
-
-    fields: Mapping[str, str]
-    place: str  # file:line
-
-    def __getitem__(self, name: str) -> str:
-        """Return a field."""
-        return self.fields[name]
 
 
 @dataclass(frozen=True)
@@ -62,10 +48,6 @@ class Table:
         return "; ".join(parts)
 
 
-class _BadRowError(DataError):
-    """One that concerns its row alone, which can be left out."""
-
-
 def read_table(
     path: str | Path, columns: Mapping[str, str], *, skip_bad: bool = False, longest: int = LONGEST_LINE
 ) -> Table:
@@ -73,7 +55,8 @@ def read_table(
 
     Args:
         path: its suffix tells the format: .csv, .tsv or .tab, .jsonl or .ndjson; else its first line does.
-        columns: the columns' names in the file, by the settings that choose them.
+        columns: the columns' names in the file, by the settings that choose them. Where all of CSV or TSV are
+            numbers, and no names in the first row, they count columns from 1; that row is one like others.
         skip_bad: leave out bad rows and count them.
         longest: bytes of a line, and characters of a row, at most.
 
@@ -96,7 +79,7 @@ def read_table(
     others: dict[str, None] = {}
     skipped = 0
     for found in read(str(path), kind, columns, longest):
-        if isinstance(found, _BadRowError):
+        if isinstance(found, BadRowError):
             if not skip_bad:
                 raise found
             skipped += 1
@@ -125,42 +108,54 @@ def is_table(path: str | Path, column: str) -> bool:
     if plain_path(path).suffix.lower() in _SUFFIXES:
         return True
     kind, first = format_of(path), _first_line(path)
+    if is_number(column) and kind == "TSV":
+        return int(column) <= 1 + first.count("\t")
     return kind == "JSON lines" or column in (name.strip() for name in first.split(SEPARATORS[kind]))
+
+
+def is_number(column: str) -> bool:
+    """Tell the number of a column from a name."""
+    return re.fullmatch("[1-9][0-9]{0,5}", column) is not None
 
 
 def _first_line(path: str | Path) -> str:
     return next((line for _, line in read_lines(path) if line.strip()), "")
 
 
-_Found = Iterator[tuple[Row, Sequence[str]] | _BadRowError]  # a row, with the names of its other columns
+_Found = Iterator[tuple[Row, Sequence[str]] | BadRowError]  # a row, with the names of its other columns
 
 
 def _plain_rows(path: str, kind: str, columns: Mapping[str, str], longest: int) -> _Found:
-    records = _records(path, kind, longest)
-    number, head = next(records, (0, []))
-    if isinstance(head, _BadRowError):
-        raise head
+    rows = records(read_lines(path, longest), kind, path, longest)
+    number, top, first = next(rows, (0, "", []))
+    if isinstance(first, BadRowError):
+        raise first
     if not number:
         return
-    head = [name.strip() for name in head]
-    at = {setting: _find(name, head, f"{path}:{number}", setting) for setting, name in columns.items()}
-    others = [name for i, name in enumerate(head) if i not in at.values()]
-    for line, fields in records:
+    names = [name.strip() for name in first]
+    if all(map(is_number, columns.values())) and set(columns.values()).isdisjoint(names):
+        head = Head(kind, tuple(str(i + 1) for i in range(len(names))))
+        rows = itertools.chain([(number, top, first)], rows)
+    else:
+        head = Head(kind, tuple(names), top)
+    at = {setting: _find(name, head.names, f"{path}:{number}", setting) for setting, name in columns.items()}
+    others = [name for i, name in enumerate(head.names) if i not in at.values()]
+    for line, text, fields in rows:
         place = f"{path}:{line}"
-        if isinstance(fields, _BadRowError):
+        if isinstance(fields, BadRowError):
             yield fields
-        elif len(fields) != len(head):
-            yield _BadRowError(
+        elif len(fields) != len(names):
+            yield BadRowError(
                 place,
                 f"{counted(len(fields), 'field')} in {quote(SEPARATORS[kind].join(fields))}",
-                f"{counted(len(head), 'field')} parted by {_NAMES[kind]}, as in line {number}",
+                f"{counted(len(names), 'field')} parted by {_NAMES[kind]}, as in line {number}",
                 "put a field that has a comma in quotes, or leave the row out with --skip-bad"
-                if kind == "CSV" and len(fields) > len(head)
-                else _WAY_OUT,
+                if kind == "CSV" and len(fields) > len(names)
+                else WAY_OUT,
             )
         else:
             yield _filled({s: fields[i] for s, i in at.items()}, columns, place) or (
-                Row({s: fields[i].strip() for s, i in at.items()}, place),
+                Row({s: fields[i].strip() for s, i in at.items()}, place, text, head),
                 others,
             )
 
@@ -187,89 +182,20 @@ def _absent(place: str, name: str, head: Sequence[str], setting: str) -> DataErr
         remedy = f"did you mean {quote(meant)}? name it so in the first line, or train with {option}"
     else:
         remedy = f"name it so in the first line, or train with --{setting} COLUMN"
+        remedy += "; where no line names the columns, give all by number"
     return DataError(place, f"no column {quote(name)}", f"it among {', '.join(map(quote, head))}", remedy)
 
 
-def _filled(fields: Mapping[str, str], columns: Mapping[str, str], place: str) -> _BadRowError | None:
+def _filled(fields: Mapping[str, str], columns: Mapping[str, str], place: str) -> BadRowError | None:
     """Return the error of a row with an empty field."""
     empty = next((columns[setting] for setting, field in fields.items() if not field.strip()), None)
     if empty is None:
         return None
-    return _BadRowError(place, f"an empty field in column {quote(empty)}", "something in it", _WAY_OUT)
-
-
-def _records(path: str, kind: str, longest: int) -> Iterator[tuple[int, list[str] | _BadRowError]]:
-    """Yield each row's first line and its fields, or what is wrong with it. A blank line is no row."""
-    lines = read_lines(path, longest)
-    for number, line in lines:
-        if not line.strip(" "):
-            continue
-        if kind == "TSV" or '"' not in line:
-            yield number, line.split(SEPARATORS[kind])
-            continue
-        try:
-            yield number, _quoted(line, number, lines, path, longest)
-        except _BadRowError as error:
-            yield number, error
-
-
-def _quoted(line: str, number: int, lines: Iterator[_Line], path: str, longest: int) -> list[str]:
-    """Part a row of CSV that has quotes; more lines are taken where one ends within a field."""
-    fields: list[str] = []
-    at = 0  # where in the line the next field begins
-    while True:
-        place = f"{path}:{number}:{at + 1}"
-        if line.startswith('"', at):
-            field, at, number, line = _quoted_field(at, number, line, lines, place, longest)
-            if at < len(line) and line[at] != ",":
-                behind = quote(line[at : at + 20])
-                raise _open_quote(place, f"that closes before {behind}, not before a comma")
-        else:
-            field = _PLAIN.findall(line, at)[0]
-            at += len(field)
-            if line.startswith('"', at):
-                raise _BadRowError(
-                    f"{path}:{number}:{at + 1}",
-                    f"a quote within the field that begins with {quote(field)}",
-                    'quotes around the whole field, and each one in it doubled: "a ""quote"" here"',
-                    _WAY_OUT,
-                )
-        fields.append(field)
-        if at == len(line):
-            return fields
-        at += 1
-
-
-def _quoted_field(
-    at: int, number: int, line: str, lines: Iterator[_Line], place: str, longest: int
-) -> tuple[str, int, int, str]:
-    """Return the field whose quote opens at a place of a line, and the place and the line behind it."""
-    parts: list[str] = []
-    begin, size = at + 1, 0
-    while True:
-        part = _INSIDE.findall(line, begin)[0]
-        parts.append(part)
-        begin += len(part)
-        if begin < len(line):
-            return "\n".join(parts).replace('""', '"'), begin + 1, number, line
-        size += len(part)
-        number, more = next(lines, (number, None))
-        if more is None or size > longest:
-            raise _open_quote(place, "that is never closed")
-        line, begin = more, 0
-
-
-def _open_quote(place: str, how: str) -> DataError:
-    return DataError(
-        place,
-        f"a quote {how}",
-        'a closing quote at the end of the field, and each quote in it doubled: "a ""quote"" here"',
-        "correct this row: where it ends cannot be told",
-    )
+    return BadRowError(place, f"an empty field in column {quote(empty)}", "something in it", WAY_OUT)
 
 
 def _json_rows(path: str, kind: str, columns: Mapping[str, str], longest: int) -> _Found:
-    del kind  # there is one
+    head = Head(kind)
     for number, line in read_lines(path, longest):
         if not line.strip():
             continue
@@ -283,11 +209,11 @@ def _json_rows(path: str, kind: str, columns: Mapping[str, str], longest: int) -
             }
             others = [name for name in names if name not in columns.values()]
             yield _filled(fields, columns, place) or (
-                Row({setting: field.strip() for setting, field in fields.items()}, place),
+                Row({s: field.strip() for s, field in fields.items()}, place, line, head),
                 others,
             )
         except DataError as error:
-            yield error if isinstance(error, _BadRowError) else _BadRowError(*error.args)
+            yield error if isinstance(error, BadRowError) else BadRowError(*error.args)
 
 
 def _pairs(line: str, place: str) -> list[tuple[str, Any]]:
@@ -295,20 +221,20 @@ def _pairs(line: str, place: str) -> list[tuple[str, Any]]:
     try:
         value = json.loads(line, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str)
     except json.JSONDecodeError as error:
-        raise _BadRowError(
+        raise BadRowError(
             f"{place}:{error.colno}",
             f"no JSON: {error.msg}",
             'a JSON object in each line, such as {"text": "..."}',
-            _WAY_OUT,
+            WAY_OUT,
         ) from None
     except RecursionError:
-        raise _BadRowError(place, "JSON nested too deeply", "a flat JSON object", _WAY_OUT) from None
+        raise BadRowError(place, "JSON nested too deeply", "a flat JSON object", WAY_OUT) from None
     if not isinstance(value, tuple):
-        raise _BadRowError(
+        raise BadRowError(
             place,
             f"{quote(line)}, which is no JSON object",
             'a JSON object in each line, such as {"text": "..."}',
-            _WAY_OUT,
+            WAY_OUT,
         )
     return list(value)
 
@@ -321,7 +247,7 @@ def _text(value: Any, name: str, place: str) -> str:
         return str(value).lower()
     if not isinstance(value, str):
         kind = "list" if isinstance(value, list) else "JSON object"
-        raise _BadRowError(place, f"a {kind} in {quote(name)}", "a text or a number", _WAY_OUT)
+        raise BadRowError(place, f"a {kind} in {quote(name)}", "a text or a number", WAY_OUT)
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise _BadRowError(place, f"half a surrogate pair in {quote(name)}", "whole characters", _WAY_OUT)
+        raise BadRowError(place, f"half a surrogate pair in {quote(name)}", "whole characters", WAY_OUT)
     return value

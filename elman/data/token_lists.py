@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from elman.data import tags as tagging
-from elman.data.columns import Columns, Labelled, Sentence, Written, in_iob2
+from elman.data.columns import Columns, Labelled, Sentence, in_iob2
 from elman.data.compression import plain_path
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
+from elman.data.written import PREDICTED, Form, Written, named_apart
 
-TOKENS, NER_TAGS, PREDICTED = "tokens", "ner_tags", "predicted"
+TOKENS, NER_TAGS = "tokens", "ner_tags"
+_FORM = Form("", 0, 0, "")  # of a line that is an object
 _WAY_OUT = "correct the line, or leave it out with --skip-bad"
 _EXAMPLE = '{"tokens": ["Ada", "wrote"], "%s": ["...", "..."]}'
 
@@ -27,10 +29,11 @@ _EXAMPLE = '{"tokens": ["Ada", "wrote"], "%s": ["...", "..."]}'
 class WrittenTokens(Written):
     """A sentence as its line has it, which is answered with one list more."""
 
-    def answered(self, labels: Iterable[str]) -> list[str]:
-        """Return the line, with the labels in its object."""
-        (line,) = self.lines
-        return [json.dumps({**json.loads(line), PREDICTED: [*labels]}, ensure_ascii=False)]
+    def answered(self, answers: Iterable[str]) -> list[str]:
+        """Return the line, with the answers in its object."""
+        line = json.loads(self.text)
+        (name,) = named_apart([PREDICTED], line)
+        return [json.dumps({**line, name: [*answers]}, ensure_ascii=False)]
 
 
 def is_token_lists(path: str | Path) -> bool:
@@ -64,14 +67,18 @@ def read_label_lists(path: str | Path, column: str | None = None, *, skip_bad: b
 
     Raises DataError as `read_entity_lists` does.
     """
-    sentences, skipped = _read(path, column or _only_column(path), skip_bad)
+    return _labelled(path, column or _only_column(path), skip_bad)
+
+
+def _labelled(path: str | Path, column: str | None, skip_bad: bool) -> Labelled:
+    sentences, skipped = _read(path, column, skip_bad)
     remarks = (f"{counted(skipped, 'bad sentence')} skipped",) if skipped else ()
     return Labelled(str(path), sentences, remarks)
 
 
-def read_unlabelled_lists(path: str | Path) -> tuple[Sentence, ...]:
+def read_unlabelled_lists(path: str | Path, *, skip_bad: bool = False) -> Labelled:
     """Read the tokens of JSON lines, which are to be answered. Raises DataError."""
-    return _read(path, None, False)[0]
+    return _labelled(path, None, skip_bad)
 
 
 def _read(path: str | Path, column: str | None, skip_bad: bool) -> tuple[tuple[Sentence, ...], int]:
@@ -122,7 +129,7 @@ def _sentence(path: str, number: int, line: str, column: str | None) -> Sentence
     for tag in tags or () if column == NER_TAGS else ():
         if not tagging.is_tag(tag):
             raise DataError(place, f"the unknown tag {quote(tag)}", tagging.EXPECTED, tagging.suggestion(tag))
-    written = WrittenTokens((line,), (), "", 0) if column is None else None
+    written = WrittenTokens(line, (), _FORM)
     return Sentence(tokens, tags, path, (number,) * len(tokens), written)
 
 

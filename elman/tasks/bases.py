@@ -1,11 +1,13 @@
-"""The network of the dna task, and how it starts from a language model of bases.
+"""The batches and the network of the dna task, and how it starts from a language model of bases.
 
 Letters: N frames of a batch, B sequences, V ways to read each, K labels, H hidden size of the language model.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,6 +21,28 @@ from elman.tasks import pretrained
 from elman.tasks.task import Settings
 
 FRAME_SIZE = 128  # numbers that the layers read of a frame
+
+
+class View(NamedTuple):
+    """One way to read a sequence."""
+
+    frames: np.ndarray  # [F, inputs]
+    numbers: Sequence[int]  # of the label of each frame, or of the one label; none without answers
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Views of sequences, packed; those of a sequence follow each other."""
+
+    frames: PackedSequence  # [N, inputs]
+    views: list[int]  # V of each sequence
+    targets: Tensor | None  # one a view, or [N] where each base has a label
+    places: list[str]  # file:line of each sequence
+
+    @property
+    def real_steps(self) -> int:
+        """N."""
+        return len(self.frames.data)
 
 
 class Reader(nn.Module):

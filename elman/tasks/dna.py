@@ -10,12 +10,8 @@ Letters: T bases of a sequence, F frames of it, N frames of a batch, B sequences
 labels.
 """
 
-import csv
-import io
 import math
-from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -24,20 +20,30 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
-from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta, is_fastq
-from elman.data.source import DataError, counted
-from elman.data.strands import WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
+from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta
+from elman.data.source import DataError
+from elman.data.strands import (
+    WINDOW,
+    check_lengths,
+    class_files,
+    describe,
+    frames,
+    labels_bases,
+    numbered,
+    read_classes,
+    read_strands,
+)
 from elman.data.tables import is_table
+from elman.data.written import PREDICTED, Answers
 from elman.learning.baselines import train_classifier, windows
 from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
 from elman.learning.metrics import auroc, classification_scores, confusion, matthews
 from elman.nn.shapes import OneToOne
 from elman.samples import dna as samples
 from elman.tasks import labels
-from elman.tasks.bases import Reader
+from elman.tasks.bases import Batch, Reader, View
 from elman.tasks.declarations.dna import DECLARATION, DNASettings
 from elman.tasks.pretrained import Pretrained
 from elman.tasks.task import Reading, Task
@@ -46,14 +52,6 @@ APART = 3  # bases from a frame to the next, where the whole sequence has the la
 WINDOW_HIDDEN = 100  # of the standard network
 LONGEST_KMER = 6
 REACH = 500  # places from either end that the baseline of positions sees
-WIDTH = 60  # letters of a line of FASTA
-
-
-class View(NamedTuple):
-    """One way to read a sequence."""
-
-    frames: np.ndarray  # [F, inputs]
-    numbers: Sequence[int]  # of the label of each frame, or of the one label; none without answers
 
 
 class Verdict(NamedTuple):
@@ -61,21 +59,6 @@ class Verdict(NamedTuple):
 
     labels: tuple[str, ...]
     probabilities: tuple[tuple[float, ...], ...]  # [T or 1, K]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Views of sequences, packed; those of a sequence follow each other."""
-
-    frames: PackedSequence  # [N, inputs]
-    views: list[int]  # V of each sequence
-    targets: Tensor | None  # one a view, or [N] where each base has a label
-    places: list[str]  # file:line of each sequence
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.frames.data)
 
 
 class DNA(Task):
@@ -103,16 +86,20 @@ class DNA(Task):
         strands, skipped = read_strands(
             path, sequence=settings.sequence, label=settings.label, skip_bad=skip_bad
         )
-        qualities = ["qualities not used"] if is_fastq(path) else []
-        facts = [counted(len(strands), "sequence"), *describe_bases(strands), *qualities]
-        ids = Counter(strand.name for strand in strands if strand.name)
-        if several := sum(count > 1 for count in ids.values()):
-            facts.append(f"{counted(several, 'id')} under several labels")
-        if labels_bases(strands):
-            facts.append("a label for each base")
-        if skipped:
-            facts.append(f"{counted(skipped, 'bad record')} skipped")
-        return Reading(path, strands, f"{path}: {'; '.join(facts)}")
+        return Reading(path, strands, describe(path, strands, skipped))
+
+    @classmethod
+    def read_files(cls, paths: Sequence[str], settings: DNASettings, *, skip_bad: bool = False) -> Reading:
+        """Read several FASTA files, of which each is named after the label of its sequences."""
+        if len(paths) < 2 or not all(map(is_fasta, paths)):
+            return super().read_files(paths, settings, skip_bad=skip_bad)
+        strands, skipped = read_classes(paths, skip_bad=skip_bad)
+        return Reading(paths[0], strands, describe(f"{', '.join(paths)}, a label each", strands, skipped))
+
+    @classmethod
+    def paths(cls, path: str, settings: DNASettings) -> list[Path]:
+        """Return the file, or those of a folder with one for each label."""
+        return [*map(Path, class_files(path))] if Path(path).is_dir() else [Path(path)]
 
     @classmethod
     def sample(cls, folder: Path) -> list[Path]:
@@ -166,12 +153,13 @@ class DNA(Task):
         return Strand(bases, None, None, "input", 1)
 
     def has_records(self, path: str) -> bool:
-        """Tell FASTA, FASTQ, and a table with a column of sequences, from typed lines."""
-        return is_fasta(path) or is_table(path, self.settings.sequence)
+        """Tell FASTA, FASTQ, a folder of these, and a table with a column of sequences, from typed lines."""
+        return Path(path).is_dir() or is_fasta(path) or is_table(path, self.settings.sequence)
 
-    def questions(self, path: str) -> list[Strand]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read sequences, without their labels."""
-        return read_strands(path, sequence=self.settings.sequence, label=None)[0]
+        strands, skipped = read_strands(path, sequence=self.settings.sequence, label=None, skip_bad=skip_bad)
+        return Reading(path, strands, describe(path, strands, skipped))
 
     def tell(self, example: Strand, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label with the probabilities of all; of each base, its label and that one's probability."""
@@ -192,19 +180,24 @@ class DNA(Task):
             return f"{name}{told['sequence']}\n{' ' * len(name)}{told['label']}"
         return name + labels.show(told)
 
-    def heading(self, told: Mapping[str, Any]) -> str | None:
-        """Name the columns of a row of CSV; FASTA has none."""
-        columns = [self.settings.sequence, self.settings.label, *([] if self.per_base else ["confidence"])]
-        return None if "id" in told else _row(columns)
+    @property
+    def label_column(self) -> str:
+        """That of the settings."""
+        return self.settings.label
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a record of FASTA, or, where the sequence has no id, a row of CSV."""
-        bases, label = told["sequence"], told["label"]
-        sure = [] if self.per_base else [f"{told['confidence']:.4f}"]
-        if "id" not in told:
-            return _row([bases, label, *sure])
-        lines = [bases[start : start + WIDTH] for start in range(0, len(bases), WIDTH)]
-        return "\n".join([f">{told['id']} label={label}" + "".join(f" confidence={s}" for s in sure), *lines])
+    def added(self, example: Strand, answer: Verdict) -> Answers:
+        """Return the label and its probability, or the labels of the bases."""
+        if self.per_base:
+            return {PREDICTED: "".join(answer.labels)}
+        return labels.added(labels.Verdict(answer.labels[0], answer.probabilities[0]))
+
+    def write_answer(self, example: Strand, answer: Verdict) -> str:
+        """Return the row of a table, or the record of FASTA, with what the answer adds."""
+        return (
+            super().write_answer(example, answer)
+            if example.row
+            else example.answered(self.added(example, answer))
+        )
 
     def model(self) -> Reader:
         """Return a new network."""
@@ -361,12 +354,6 @@ def _pack(examples: Sequence[tuple[Strand, Sequence[View]]]) -> Batch:
         targets=pack(numbers).data if numbers[0] else None,
         places=[example.place for example, _ in examples],
     )
-
-
-def _row(fields: Sequence[str]) -> str:
-    row = io.StringIO()
-    csv.writer(row, lineterminator="").writerow(fields)
-    return row.getvalue()
 
 
 def _labels(strand: Strand, per_base: bool) -> Sequence[str]:

@@ -9,7 +9,7 @@ of a step, K outputs.
 import hashlib
 from abc import abstractmethod
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,9 +30,18 @@ from elman.data.frames import (
     stack,
     varied,
 )
-from elman.data.manifest import files_of, is_manifest, read_manifest
-from elman.data.recordings import SUFFIXES, Recording, kind_of, media_in, read_recording, read_recordings
-from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.manifest import files_of, is_manifest, reading
+from elman.data.recordings import (
+    SUFFIXES,
+    Recording,
+    Recordings,
+    clips_of,
+    kind_of,
+    nothing_good,
+    read_recording,
+    read_recordings,
+)
+from elman.data.source import DataError, counted, quote
 from elman.nn import ctc
 from elman.nn.bands import Bands
 from elman.nn.layers import LAYERS
@@ -204,19 +213,6 @@ class Hearing(Task):
         return files_of(path)
 
     @classmethod
-    def group(cls, example: Recording, column: str) -> str:
-        """Return the value of a column of the manifest. Raises DataError."""
-        if column not in example.columns:
-            known = list(example.columns)
-            raise DataError(
-                example.place,
-                f"no column {quote(column)}",
-                f"one of {', '.join(map(quote, known))}",
-                did_you_mean(column, known) or "name a column of the manifest",
-            )
-        return example.columns[column]
-
-    @classmethod
     def shown(cls, example: Recording, settings: Any) -> Collection[str]:
         """Return its label; a text is none."""
         return [example.answer or ""] if settings.label else ()
@@ -265,23 +261,33 @@ class Hearing(Task):
         """Read the file that a text names."""
         if not text.strip():
             raise DataError("input", "a text without a path", "the path of a recording", "type one")
-        return self._ask([text.strip()])[0]
+        return self._ask(text.strip())
 
     def has_records(self, path: str) -> bool:
         """Tell a recording, a folder or a manifest from lines that name recordings."""
         return Path(path).is_dir() or path.lower().endswith(SUFFIXES) or is_manifest(path)
 
-    def questions(self, path: str) -> list[Recording]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a recording, those in a folder, or those of a manifest, whose answers are passed over."""
-        if Path(path).is_dir():
-            return self._ask(media_in(path))
-        if path.lower().endswith(SUFFIXES):
-            return self._ask([path])
-        return self._ask([clip.path for clip in read_manifest(path).clips])
+        clips, skipped = clips_of(path, skip_bad=skip_bad)
+        asked: list[Recording] = []
+        for clip in clips:
+            try:
+                with reading(clip):
+                    one = self._ask(clip.path)
+            except DataError:
+                if not skip_bad:
+                    raise
+                skipped += 1
+            else:
+                asked.append(replace(one, columns=clip.columns, place=clip.place))
+        if not asked:
+            raise nothing_good(path, skipped)
+        return Reading(path, asked, Recordings(path, tuple(asked), skipped).describe())
 
-    def _ask(self, paths: Sequence[str | Path]) -> list[Recording]:
-        asked = [read_recording(path, self.longest_s) for path in paths]
-        self.check(asked)
+    def _ask(self, path: str | Path) -> Recording:
+        asked = read_recording(path, self.longest_s)
+        self.check([asked])
         return asked
 
     def tell(self, example: Recording, answer: Any, text: str | None = None) -> dict[str, Any]:
@@ -303,8 +309,9 @@ class Hearing(Task):
         return Listener(len(self.normal.mean), len(self.outputs), self.settings, sound=self.sound)
 
     def length(self, example: Recording) -> int:
-        """Return the number of steps."""
-        return max(1, len(example.frames) // self.settings.stack)
+        """Return the number of steps; also of a recording so long that its frames are not held."""
+        frames = len(example.frames) or round(example.seconds * 1000 / HOP_MS)
+        return max(1, frames // self.settings.stack)
 
     def heard(self, frames: np.ndarray, loudest: float | None = None) -> np.ndarray:
         """Return what is audible of sound, and features as they are; [T, F].

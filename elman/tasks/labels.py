@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote
+from elman.data.written import CONFIDENCE, PREDICTED, Answers
 from elman.learning.calibration import FEWEST, best_temperature, temperature_gain
 from elman.learning.metrics import classification_scores
 from elman.tasks.task import Task
@@ -70,6 +71,11 @@ def told(labels: Sequence[str], verdict: Verdict) -> dict[str, Any]:
         "confidence": probabilities[verdict.label],
         "probabilities": probabilities,
     }
+
+
+def added(verdict: Verdict) -> Answers:
+    """Return the columns that a written answer adds: the label, and how probable it is."""
+    return {PREDICTED: verdict.label, CONFIDENCE: round(max(verdict.probabilities), 4)}
 
 
 def show(told: Mapping[str, Any]) -> str:

@@ -24,12 +24,14 @@ from elman.data.passages import Passage, read_passages
 from elman.data.source import DataError, quote
 from elman.data.units import BEGIN, END, Units
 from elman.data.vocabulary import PADDING, UNKNOWN
+from elman.data.written import Answers
 from elman.learning.metrics import likelihood_scores, perplexity
 from elman.learning.ngrams import NGrams, best_order
 from elman.nn.layers import LAYERS
 from elman.nn.search import draw
 from elman.nn.shapes import OneToMany
 from elman.samples import language as samples
+from elman.tasks.carried import Carried, each
 from elman.tasks.declarations.language import DECLARATION, LanguageSettings
 from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Task
 
@@ -37,12 +39,6 @@ SPAN = 70  # units that a gradient goes back over, in a text that goes on
 LONGEST = 400  # units of a text that is spoken, unless another length is asked for
 SHOWN = 5  # units that surprised most, or that are most probable
 LINE_END = "\n"  # how the end of a line is shown as a unit
-
-
-class Carried:
-    """The state behind one batch, from which the next goes on."""
-
-    state: tuple[Tensor, ...] | Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -117,8 +113,16 @@ class Language(Task):
     @classmethod
     def hold_out(cls, examples: Sequence[Passage], settings: Any) -> tuple[list[Passage], list[Passage]]:
         """Part passages as every task does, and one long passage a tenth before its end."""
-        parts = examples[0].cut() if len(examples) == 1 else None
-        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples, settings)
+        parts = [] if settings.lines else [example.cut() for example in examples]
+        dev = [both[1] for both in parts if both]
+        if not dev:
+            return super().hold_out(examples, settings)
+        return [both[0] if both else e for both, e in zip(parts, examples, strict=True)], dev
+
+    @classmethod
+    def divide(cls, examples: Sequence[Passage], count: int, settings: Any) -> Sequence[Passage]:
+        """Return the lines, or as many pieces of each text that goes on."""
+        return examples if settings.lines else [piece for e in examples for piece in e.pieces(count)]
 
     def key(self, example: Passage) -> tuple[str, ...]:
         """Return its lines."""
@@ -134,9 +138,9 @@ class Language(Task):
         """Return False: a file of this task is plain text, and each line of it is answered."""
         return False
 
-    def questions(self, path: str) -> list[Passage]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a text."""
-        return list(self.read(path, self.settings).examples)
+        return self.read(path, self.settings, skip_bad=skip_bad)
 
     def tell(self, example: Passage, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
         """Say how likely the text is, and which of its units were expected least."""
@@ -158,9 +162,9 @@ class Language(Task):
         surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in told["surprises"])
         return f"{told['nll']:.4f} nats a unit: {told['text']}\n  least expected: {surprises}"
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the text."""
-        return told["text"]
+    def added(self, example: Passage, answer: Sequence[float]) -> Answers:
+        """Return the nats a unit, and how many units there are."""
+        return {"nll": sum(answer) / len(answer), "units": str(len(answer))}
 
     def model(self) -> OneToMany:
         """Return a new network."""
@@ -196,13 +200,12 @@ class Language(Task):
         """
         if self.settings.lines:
             return super().batches(examples, steps, epoch)
-        (text,) = examples
-        numbers = self.numbers(text)
+        numbers = np.concatenate(self._numbers(examples))
         numbers = np.roll(numbers, np.random.default_rng(self.seed(epoch)).integers(len(numbers)))
         streams = np.array_split(numbers, max(1, min(steps, len(numbers)) // SPAN))
         before = [stream[-1:] for stream in (streams[-1], *streams[:-1])]
         sequences = [np.concatenate(both) for both in zip(before, streams, strict=True)]
-        return list(_pieces(sequences, SPAN, [text.place]))
+        return list(_pieces(sequences, SPAN, [example.place for example in examples]))
 
     def loss(self, model: OneToMany, batch: Batch) -> Tensor:
         """Return the mean negative log-likelihood of a unit, in nats."""
@@ -213,9 +216,9 @@ class Language(Task):
         if batch.carried is None:
             return model.nll(batch.units, batch.targets)[0]
         alive = int(batch.units.batch_sizes[0])
-        state = _each(batch.carried.state, lambda s: s[:, :alive])
+        state = each(batch.carried.state, lambda s: s[:, :alive])
         nll, state = model.nll(batch.units, batch.targets, state)
-        batch.carried.state = _each(state, Tensor.detach)
+        batch.carried.state = each(state, Tensor.detach)
         return nll
 
     def answer(self, model: OneToMany, batch: Batch) -> list[list[float]]:
@@ -249,14 +252,19 @@ class Language(Task):
 
     def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
         """Score the nats a unit, and what they come to a word and a character."""
-        numbers = self._numbers(examples)
         return likelihood_scores(
             sum(map(sum, answers)),
-            units=sum(map(len, numbers)),
-            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in numbers),
+            units=sum(map(len, answers)),
+            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in self._numbers(examples)),
             words=sum(example.words for example in examples),
             characters=sum(example.characters for example in examples),
         )
+
+    def pooled(
+        self, examples: Sequence[Passage], answers: Sequence[Any], figures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Score the nats a unit; what was unknown is counted run by run."""
+        return {**self.metric(examples, answers), "unknown": sum(fold["unknown"] for fold in figures)}
 
     def baselines(
         self, train: Sequence[Passage]
@@ -355,13 +363,6 @@ class Listener:
         with torch.no_grad():
             scores, self._state = self._model.step(torch.tensor([number]), self._state)
         self._scores = scores[0]
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Change all of a state: a tensor, a tuple of them, or None at the beginning."""
-    if isinstance(state, tuple):
-        return tuple(map(change, state))
-    return None if state is None else change(state)
 
 
 def _pieces(sequences: Sequence[np.ndarray], span: int, places: list[str]) -> Iterator[Batch]:

@@ -22,9 +22,12 @@ from elman.data.batch import fill, pack, unpack
 from elman.data.compression import plain_path
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
 from elman.data.midi import SUFFIXES, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
+from elman.data.rows import Row
 from elman.data.source import DataError, counted
+from elman.data.written import Answers
 from elman.learning.metrics import music_scores
 from elman.samples import music as samples
+from elman.tasks.carried import Carried, each
 from elman.tasks.declarations.music import DECLARATION, MusicSettings
 from elman.tasks.playing import EventByEvent, KeysByStep, Playing
 from elman.tasks.task import CannotError, Heatmap, Reading, Sampling, Task
@@ -44,12 +47,10 @@ class Piece:
     music: Tune | Steps
     place: str
 
-
-@dataclass
-class Carried:
-    """The state behind one batch, from which the next goes on."""
-
-    state: Any = None
+    @property
+    def row(self) -> Row:
+        """Its place, as a row."""
+        return Row.of({"piece": self.place}, self.place)
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,11 @@ class Music(Task):
         """Tell MIDI files, folders and JSON files by their names from lines of steps."""
         return Path(path).is_dir() or plain_path(path).suffix.lower() == ".json" or is_midi(path)
 
-    def questions(self, path: str) -> list[Piece]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read what `read` reads."""
-        pieces = list(self.read(path, self.settings).examples)
-        self.check(pieces)
-        return pieces
+        read = self.read(path, self.settings, skip_bad=skip_bad)
+        self.check(read.examples)
+        return read
 
     def tell(self, example: Piece, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
         """Say how likely a piece is, and how many of its notes were left out, if any."""
@@ -182,10 +183,9 @@ class Music(Task):
         said = f"{told['nll']:.4f} nats {a} {unit}, {told[unit + 's']:,} {unit}s"
         return said + (f", {told['left_out']} left out" if "left_out" in told else "")
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the piece's place, a tab and the nats a step; behind another tab what was left out."""
-        said = f"{told['piece']}\t{told['nll']:.4f}"
-        return said + (f"\t{told['left_out']} left out" if "left_out" in told else "")
+    def added(self, example: Piece, answer: Sequence[float]) -> Answers:
+        """Return the nats a step, and which notes were left out, if any."""
+        return {"nll": sum(answer) / len(answer), "left_out": self._shortfall([example]).get("left_out", "")}
 
     def model(self) -> nn.Module:
         """Return a new network."""
@@ -229,9 +229,9 @@ class Music(Task):
     def _nll(self, model: Any, batch: Batch) -> Tensor:
         """Return the negative log-likelihood of each step, [N], and carry the state on."""
         alive = int(batch.inputs.batch_sizes[0])
-        state = _each(batch.carried.state, lambda s: s[:, :alive])
+        state = each(batch.carried.state, lambda s: s[:, :alive])
         nll, state = model.nll(batch.inputs, batch.targets, state)
-        batch.carried.state = _each(state, Tensor.detach)
+        batch.carried.state = each(state, Tensor.detach)
         return nll
 
     def answer(self, model: Any, batch: Batch) -> list[list[float]]:
@@ -318,12 +318,6 @@ def _described(path: str, tunes: Sequence[Piece], skipped: int, grid: int) -> st
     if skipped:
         remarks.append(f"{counted(skipped, 'bad file')} skipped")
     return f"{path}: {'; '.join(remarks)}"
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    if isinstance(state, tuple):
-        return tuple(map(change, state))
-    return None if state is None else change(state)
 
 
 def _spans(sequences: Sequence[tuple[np.ndarray, np.ndarray]], places: list[str]) -> Iterator[Batch]:

@@ -127,13 +127,16 @@ class NER(WordTask):
             return len(rows[0].split()) == 2  # "My blood type is O" is prose
         return 2 * sum(map(is_tag, last)) > len(rows)
 
-    def questions(self, path: str) -> list[Sentence]:
-        """Read a CoNLL file, of which only the first column counts, or the words of another."""
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
+        """Read a CoNLL or CoNLL-U file or JSON lines, whose labels do not count."""
         if is_token_lists(path):
-            return list(read_unlabelled_lists(path))
+            read = read_unlabelled_lists(path, skip_bad=skip_bad)
+            return Reading(path, read.sentences, read.describe())
         if is_conllu(path):
-            return list(read_unlabelled_conllu(path))
-        return list(read_columns(path, tagged=False).sentences)
+            read = read_unlabelled_conllu(path, self.name, skip_bad=skip_bad)
+        else:
+            read = read_columns(path, tagged=False, skip_bad=skip_bad)
+        return Reading(path, read.sentences, read.describe())
 
     def tell(self, example: Sentence, answer: Sequence[Entity], text: str | None = None) -> dict[str, Any]:
         """Say the entities, their places in `text` counted in characters, and the words' tags in IOB2."""
@@ -151,8 +154,12 @@ class NER(WordTask):
                     "confidence": round(entity.confidence, 4),
                 }
             )
-        tags = encode([Span(*entity[:3]) for entity in answer], len(example.words), "IOB2")
-        return {"text": text, "entities": entities, "words": list(example.words), "tags": tags}
+        return {
+            "text": text,
+            "entities": entities,
+            "words": list(example.words),
+            "tags": self.answered_tags(example, answer),
+        }
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Put each entity in brackets with its type and confidence."""
@@ -206,9 +213,9 @@ class NER(WordTask):
         gold = (spans(example.tags or ()) for example in examples)
         return entity_scores(gold, ([entity[:3] for entity in answer] for answer in answers))
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row a word, token and tag, and the blank line behind a sentence."""
-        return "".join(f"{word}\t{tag}\n" for word, tag in zip(told["words"], told["tags"], strict=True))
+    def answered_tags(self, example: Sentence, answer: Sequence[Entity]) -> list[str]:
+        """Return the tags in IOB2."""
+        return encode([Span(*entity[:3]) for entity in answer], len(example.words), "IOB2")
 
     def confusion(
         self, examples: Sequence[Sentence], answers: Sequence[Sequence[Entity]]

@@ -7,7 +7,7 @@ Letters: N real steps (units) of a batch, B texts of it, K labels.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.data.batch import pack
+from elman.data.rows import Row
 from elman.data.source import DataError, counted
 from elman.data.tables import is_table, read_table
 from elman.data.units import Units
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from elman.data.written import Answers
 from elman.learning.baselines import NGramRegression, train_classifier
 from elman.learning.metrics import confusion
 from elman.nn.evidence import SPELLINGS, WORDS, Evidence, Pattern
@@ -46,6 +48,7 @@ class Text:
     text: str
     label: str | None
     place: str
+    row: Row | None = field(default=None, compare=False)  # of a table
 
 
 class Sentiment(Task):
@@ -76,7 +79,7 @@ class Sentiment(Task):
     def read(cls, path: str, settings: SentimentSettings, *, skip_bad: bool = False) -> Reading:
         """Read a table of texts and labels."""
         table = read_table(path, {"text": settings.text, "label": settings.label}, skip_bad=skip_bad)
-        texts = [Text(row["text"], row["label"], row.place) for row in table.rows]
+        texts = [Text(row["text"], row["label"], row.place, row) for row in table.rows]
         distinct = len({text.label for text in texts})
         return Reading(path, texts, f"{table.describe()}; {counted(distinct, 'label')}")
 
@@ -151,10 +154,12 @@ class Sentiment(Task):
         """Tell a table, by its suffix or its first line, from lines of plain text."""
         return is_table(path, self.settings.text)
 
-    def questions(self, path: str) -> list[Text]:
-        """Read the texts of a table; other columns are passed over."""
-        table = read_table(path, {"text": self.settings.text})
-        return [Text(row["text"], None, row.place) for row in table.rows]
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
+        """Read the texts of a table; other columns are kept as they are."""
+        table = read_table(path, {"text": self.settings.text}, skip_bad=skip_bad)
+        return Reading(
+            path, [Text(row["text"], None, row.place, row) for row in table.rows], table.describe()
+        )
 
     def tell(self, example: Text, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the label, and the probability of each."""
@@ -164,14 +169,14 @@ class Sentiment(Task):
         """Say the label and its probability."""
         return labels.show(told)
 
-    def heading(self, told: Mapping[str, Any]) -> str:
-        """Name the columns of a record."""
-        return f"{self.settings.text}\t{self.settings.label}\tconfidence"
+    @property
+    def label_column(self) -> str:
+        """That of the settings."""
+        return self.settings.label
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row of TSV, in which a tab or a line end of the text is a space."""
-        text, label = (" ".join(told[name].split()) for name in ("text", "label"))
-        return f"{text}\t{label}\t{told['confidence']:.4f}"
+    def added(self, example: Text, answer: Verdict) -> Answers:
+        """Return the label and its probability."""
+        return labels.added(answer)
 
     def model(self) -> Classifier:
         """Return a new network."""

@@ -24,9 +24,11 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data import series as data
 from elman.data.batch import pack
+from elman.data.rows import Row
 from elman.data.series import Scale, Series, SeriesFile, hold, numbered
 from elman.data.series_formats import answers_beside, columns_of, format_of, read_one, read_series
 from elman.data.source import DataError
+from elman.data.written import PREDICTED, Answers
 from elman.learning.baselines import first_steps, train_classifier, train_linear
 from elman.learning.metrics import confusion, regression_scores
 from elman.nn.layers import LAYERS
@@ -177,7 +179,7 @@ class SeriesTask(Task):
         count = values.shape[1]
         channels = self.channels if count == len(self.channels) else numbered(count)
         series = Series(values, channels, None, "input", "input")
-        return self._answerable([series], "input")[0]
+        return data.answerable(SeriesFile("input", (series,)), self.settings.missing, self.channels).series[0]
 
     @property
     def _named(self) -> bool:
@@ -191,13 +193,16 @@ class SeriesTask(Task):
         names = columns_of(path)
         return self.settings.series in names or (self._named and not set(names).isdisjoint(self.channels))
 
-    def questions(self, path: str) -> list[Series]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a file of series, or a table of one; a column of answers is passed over."""
         names = columns_of(path) if format_of(path) == "table" else []
         wanted = replace(self.settings.wanted, answer=None, channels=self._channels_among(names))
         if names and self.settings.series not in names:
-            return self._answerable([read_one(Path(path), wanted)], path)
-        return self._answerable(read_series(path, wanted).series, path)
+            file = SeriesFile(path, (read_one(Path(path), wanted),))
+        else:
+            file = read_series(path, wanted, skip_bad=skip_bad)
+        kept = data.answerable(file, self.settings.missing, self.channels)
+        return Reading(path, kept.series, kept.describe())
 
     def _channels_among(self, columns: Sequence[str]) -> tuple[str, ...] | None:
         """The columns to read: the channels, by their names; where they have none, all but the answer."""
@@ -205,14 +210,6 @@ class SeriesTask(Task):
             return self.channels
         others = (self.settings.series, self.settings.wanted.answer)
         return tuple(name for name in columns if name not in others) or self.settings.wanted.channels
-
-    def _answerable(self, series: Sequence[Series], path: str) -> list[Series]:
-        """Refuse what no answer could be given to."""
-        policy = "mark" if self.settings.missing == "mark" else "stop"
-        kept = data.settle(SeriesFile(path, tuple(series)), policy).series
-        for one in kept:
-            data.check_channels(one, self.channels)
-        return list(kept)
 
     def tell(self, example: Series, answer: Verdict | float, text: str | None = None) -> dict[str, Any]:
         """Say the series, and its label with the probabilities of all, or its number."""
@@ -225,9 +222,16 @@ class SeriesTask(Task):
         """Say the label and its probability, or the number."""
         return f"{told['value']:.6g}" if "value" in told else labels.show(told)
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the name of the series, a comma, and the answer."""
-        return f"{told['series']},{told['label'] if 'label' in told else told['value']}"
+    @classmethod
+    def row(cls, example: Series, settings: SeriesSettings) -> Row:
+        """Return the row of a manifest, or one with the name of the series and its right answer, if known."""
+        right = {} if example.answer is None else {str(settings.wanted.answer): str(example.answer)}
+        one = {settings.series: example.name, **right}
+        return Row.of(example.columns or one, example.place, "TSV" if example.columns else "CSV")
+
+    def added(self, example: Series, answer: Verdict | float) -> Answers:
+        """Return the label and its probability, or the number."""
+        return labels.added(answer) if isinstance(answer, Verdict) else {PREDICTED: repr(answer)}
 
     def model(self) -> Reader:
         """Return a new network."""

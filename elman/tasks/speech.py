@@ -26,6 +26,7 @@ from elman.data.batch import pack, unpack
 from elman.data.extras import need
 from elman.data.frames import HOP_MS, Normal, stack
 from elman.data.recordings import Recording, frames_of, windows_of
+from elman.data.written import PREDICTED, Answers
 from elman.learning.fit import Plan, fit
 from elman.learning.metrics import transcript_scores
 from elman.nn import ctc
@@ -148,9 +149,9 @@ class Speech(Hearing):
         """Say the text."""
         return told["text"]
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row of a manifest: path and text."""
-        return f"{told['path']}\t{self.show(told)}"
+    def added(self, example: Recording, answer: str) -> Answers:
+        """Return the text."""
+        return {PREDICTED: answer}
 
     def loss(self, model: Transcriber, batch: Batch) -> Tensor:
         """Return the negative log-likelihood of the texts, for each character."""

@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.frames import LEAST_DEVIATION, spread
 from elman.data.recordings import Recording
+from elman.data.written import Answers
 from elman.learning.baselines import train_classifier, train_linear
 from elman.learning.metrics import confusion
 from elman.nn.shapes import ManyToOne
@@ -89,9 +90,9 @@ class SpokenWords(Hearing):
         """Say the label and how sure it is."""
         return labels.show(told)
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row of a manifest: path and label."""
-        return f"{told['path']}\t{told['label']}"
+    def added(self, example: Recording, answer: Verdict) -> Answers:
+        """Return the label and how sure it is."""
+        return labels.added(answer)
 
     def model(self) -> WordListener:
         """Return a new network."""

@@ -123,19 +123,22 @@ class Tagging(WordTask):
             len(row) == len(fields[0]) > column and row[column] in self._number_of_tag for row in fields
         )
 
-    def questions(self, path: str) -> list[Sentence]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a CoNLL or CoNLL-U file or JSON lines, whose labels do not count."""
         if is_token_lists(path):
-            return list(read_unlabelled_lists(path))
+            read = read_unlabelled_lists(path, skip_bad=skip_bad)
+            return Reading(path, read.sentences, read.describe())
         if is_conllu(path):
-            return list(read_unlabelled_conllu(path, _name(self._column, path)))
-        return list(read_unlabelled(path, _index(self._column)))
+            read = read_unlabelled_conllu(path, _name(self._column, path), skip_bad=skip_bad)
+        else:
+            read = read_unlabelled(path, _index(self._column), skip_bad=skip_bad)
+        return Reading(path, read.sentences, read.describe())
 
     def tell(self, example: Sentence, answer: Sequence[Tag], text: str | None = None) -> dict[str, Any]:
         """Say each word, its label, and its place in `text` counted in characters."""
         text = " ".join(example.words) if text is None else text
         places = places_of(example.words, text)
-        told: dict[str, Any] = {
+        return {
             "text": text,
             "words": [
                 {
@@ -148,17 +151,14 @@ class Tagging(WordTask):
                 for word, tag, (start, stop) in zip(example.words, answer, places, strict=True)
             ],
         }
-        if example.written:
-            told["rows"] = example.written.answered(tag.label for tag in answer)
-        return told
 
     def show(self, told: Mapping[str, Any]) -> str:
         """Put its label behind each word."""
         return " ".join(f"{word['text']}/{word['tag']}" for word in told["words"])
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the sentence as its file has it, the labels in their column, and the blank line behind."""
-        return "".join(f"{row}\n" for row in told["rows"])
+    def answered_tags(self, example: Sentence, answer: Sequence[Tag]) -> list[str]:
+        """Return the labels."""
+        return [tag.label for tag in answer]
 
     def model(self) -> WordTagger:
         """Return a new network, which starts from what --vectors or --init has of its words."""
@@ -202,6 +202,19 @@ class Tagging(WordTask):
         scores["unknown_words"] = len(right)
         scores["unseen_labels"] = sum(label not in self._number_of_tag for label in gold)
         return scores
+
+    def pooled(
+        self, examples: Sequence[Sentence], answers: Sequence[Any], figures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Score labels; what a run's own dictionary and labels decide is counted run by run."""
+        unknown = [fold["unknown_words"] for fold in figures]
+        right = sum(fold.get("unknown_accuracy", 0) * fold["unknown_words"] for fold in figures)
+        return {
+            **self.metric(examples, answers),
+            "unknown_accuracy": right / max(1, sum(unknown)),
+            "unknown_words": sum(unknown),
+            "unseen_labels": sum(fold["unseen_labels"] for fold in figures),
+        }
 
     def confusion(
         self, examples: Sequence[Sentence], answers: Sequence[Sequence[Tag]]

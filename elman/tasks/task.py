@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from elman.data.batch import fill
 from elman.data.fingerprint import Fingerprint
+from elman.data.rows import Row
+from elman.data.source import DataError, did_you_mean, quote
+from elman.data.written import Answers
 from elman.tasks.sampling import Sampling
 from elman.tasks.settings import Settings
 
@@ -82,6 +85,7 @@ class Task(ABC):
     metric_name: str  # a setting may choose another
     better: Literal["higher", "lower"] = "higher"  # value of the metric
     unit: ClassVar[str]  # of a sequence's length
+    rare_labels: ClassVar[bool] = False  # whether a label may be so rare that training does not have it
     fewest: ClassVar[int] = 0  # examples in a batch, on average, below which training is too noisy to learn
     settings_type: ClassVar[type[Settings]]
     settings: Any  # an instance of settings_type
@@ -91,6 +95,16 @@ class Task(ABC):
     @abstractmethod
     def read(cls, path: str, settings: Any, *, skip_bad: bool = False) -> Reading:
         """Read a file of examples with their answers. Raises DataError."""
+
+    @classmethod
+    def read_files(cls, paths: Sequence[str], settings: Any, *, skip_bad: bool = False) -> Reading:
+        """Read several files as one. Raises CannotError where the task has no such files, DataError."""
+        if len(paths) > 1:
+            raise CannotError(
+                f"{cls.name} trains on one file, got {len(paths)}: {', '.join(paths)}; name those to decide "
+                "when to stop and to be judged on with --dev and --test, or join them into one"
+            )
+        return cls.read(paths[0], settings, skip_bad=skip_bad)
 
     @classmethod
     def paths(cls, path: str, settings: Any) -> list[Path]:
@@ -145,9 +159,30 @@ class Task(ABC):
         return [e for i, e in enumerate(examples) if i not in dev], [examples[i] for i in sorted(dev)]
 
     @classmethod
-    def group(cls, example: Any, column: str) -> str:
-        """Return the value of a column of the manifest for an example. Raises CannotError, DataError."""
-        raise CannotError(f"the task {cls.name} has no manifest whose columns could make folds")
+    def row(cls, example: Any, settings: Any) -> Row | None:
+        """Return the row of a table that an example is, in its file or when it is written; None for none."""
+        return example.row
+
+    @classmethod
+    def group(cls, example: Any, column: str, settings: Any) -> str:
+        """Return the value of a column of the file for an example. Raises CannotError, DataError."""
+        row = cls.row(example, settings)
+        if row is None:
+            raise CannotError(f"{example.place} is no row of a table, whose columns could make groups")
+        columns = row.columns()
+        if column not in columns:
+            raise DataError(
+                row.place,
+                f"no column {quote(column)}",
+                f"one of {', '.join(map(quote, columns))}",
+                did_you_mean(column, list(columns)) or "name one of these with --group-folds",
+            )
+        return str(columns[column])
+
+    @classmethod
+    def divide(cls, examples: Sequence[Any], count: int, settings: Any) -> Sequence[Any]:
+        """Return what folds are made of: the examples, or at least so many parts of one that can be cut."""
+        return examples
 
     def key(self, example: Any) -> Hashable:
         """Return what an example asks, so that one that stands in two files is found; None never is."""
@@ -162,7 +197,7 @@ class Task(ABC):
         """Tell a file in the task's own format from lines of plain text."""
 
     @abstractmethod
-    def questions(self, path: str) -> list[Any]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a file of examples for which `has_records` holds, without their answers. Raises DataError."""
 
     @abstractmethod
@@ -173,13 +208,25 @@ class Task(ABC):
     def show(self, told: Mapping[str, Any]) -> str:
         """Say for people what `tell` says for programs."""
 
-    def heading(self, told: Mapping[str, Any]) -> str | None:
-        """Return the line that stands above records such as that of `told`, if one does."""
-        return None
-
     @abstractmethod
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Say it in the format of the task's files."""
+    def added(self, example: Any, answer: Any) -> Answers:
+        """Return the columns that an answer adds to what a file holds of an example."""
+
+    def header(self, example: Any, answer: Any) -> str | None:
+        """Return the line that stands above written answers such as this one, if one does."""
+        row = self.row(example, self.settings)
+        return row and row.header(self.added(example, answer))
+
+    def write_answer(self, example: Any, answer: Any) -> str:
+        """Return what a file holds of an example, in its own format, with the answer added."""
+        row = self.row(example, self.settings)
+        assert row, "a task whose examples are no rows writes them itself"
+        return row.answered(self.added(example, answer), self.label_column)
+
+    @property
+    def label_column(self) -> str | None:
+        """The column of the labels in a table, if there is one."""
+        return None
 
     @abstractmethod
     def model(self) -> nn.Module:
@@ -242,6 +289,12 @@ class Task(ABC):
     @abstractmethod
     def metric(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score answers: {"metric": ..., "value": ..., and the rest of its figures}."""
+
+    def pooled(
+        self, examples: Sequence[Any], answers: Sequence[Any], figures: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Score the answers of several runs to examples of their own, of which each has its `figures`."""
+        return self.metric(examples, answers)
 
     def confusion(
         self, examples: Sequence[Any], answers: Sequence[Any]

@@ -20,9 +20,11 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import fill, pack
 from elman.data.extras import need
 from elman.data.parallel import Pair, Sides, paths, read_parallel
+from elman.data.rows import Row
 from elman.data.source import DataError
 from elman.data.tables import is_table, read_table
 from elman.data.units import BEGIN, END, Units
+from elman.data.written import PREDICTED, Answers
 from elman.learning.lexicon import Lexicon
 from elman.learning.metrics import translation_scores
 from elman.nn.layers import LAYERS
@@ -128,10 +130,12 @@ class Translation(Task):
         """Tell a table with the column of the source from lines of plain text."""
         return is_table(path, self.settings.source)
 
-    def questions(self, path: str) -> list[Pair]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a table, of which only the column of the source counts."""
-        table = read_table(path, {"source": self.settings.source})
-        return [Pair(row["source"], None, row.place) for row in table.rows]
+        table = read_table(path, {"source": self.settings.source}, skip_bad=skip_bad)
+        return Reading(
+            path, [Pair(row["source"], None, row.place, row) for row in table.rows], table.describe()
+        )
 
     def tell(self, example: Pair, answer: str, text: str | None = None) -> dict[str, Any]:
         """Say the sentence and its translation."""
@@ -141,9 +145,15 @@ class Translation(Task):
         """Say the translation."""
         return told["translation"]
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the translation, a line."""
-        return told["translation"]
+    @classmethod
+    def row(cls, example: Pair, settings: TranslationSettings) -> Row:
+        """Return the row of a table, or one of both lines of a pair of files."""
+        sides = {settings.source: example.source, settings.target: example.target or ""}
+        return example.row or Row.of(sides, example.place)
+
+    def added(self, example: Pair, answer: str) -> Answers:
+        """Return the translation."""
+        return {PREDICTED: answer}
 
     def model(self) -> EncoderDecoder:
         """Return a new network."""

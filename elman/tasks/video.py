@@ -10,7 +10,7 @@ Letters: T frames of a clip, N frames of a batch, B clips of it, S side of a fra
 import hashlib
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
 from elman.data.manifest import Clip, Manifest, files_of, is_manifest, read_manifest, reading
-from elman.data.source import DataError, counted, did_you_mean, quote
+from elman.data.rows import Row
+from elman.data.source import DataError, counted
 from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, frame_cache, read_clip
+from elman.data.written import Answers
 from elman.learning.baselines import train_classifier, train_linear
 from elman.learning.metrics import confusion
 from elman.nn.layers import LAYERS
@@ -44,6 +46,16 @@ class Film:
     frames: np.ndarray
     label: str | None
     clip: Clip
+
+    @property
+    def place(self) -> str:
+        """Where its row stands."""
+        return self.clip.place
+
+    @property
+    def row(self) -> Row:
+        """Its row."""
+        return Row.of(self.clip.columns, self.place)
 
 
 @dataclass(frozen=True)
@@ -77,24 +89,9 @@ class Video(Task):
             manifest, others = _read_folder(Path(path), settings.label, skip_bad=skip_bad)
         else:
             manifest, others = read_manifest(path, [settings.label], skip_bad=skip_bad), 0
-        skipped = manifest.skipped
-        films: list[Film] = []
-        for clip in manifest.clips:
-            try:
-                films.append(_film(clip, clip.columns[settings.label]))
-            except DataError:
-                if not skip_bad:
-                    raise
-                skipped += 1
-        if not films:
-            raise DataError(path, "no good clip", "clips that play", "see the first error without --skip-bad")
-        frames = sum(len(film.frames) for film in films)
-        said = (
-            f"{path}: {counted(len(films), 'clip')}, {counted(frames, 'frame')} at {FRAMES_A_SECOND} a second"
-        )
-        said += f", {counted(len({film.label for film in films}), 'label')}"
-        said += f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""
-        return Reading(path, films, said + (f"; {counted(others, 'other file')} left out" if others else ""))
+        read = _films(path, manifest.clips, settings.label, manifest.skipped, skip_bad=skip_bad)
+        left = f"; {counted(others, 'other file')} left out" if others else ""
+        return replace(read, description=read.description + left)
 
     @classmethod
     def paths(cls, path: str, settings: VideoSettings) -> list[Path]:
@@ -107,19 +104,6 @@ class Video(Task):
     def sample(cls, folder: Path) -> list[Path]:
         """Write clips of moving shapes, whose label is the way that they move."""
         return samples.write(folder)
-
-    @classmethod
-    def group(cls, example: Film, column: str) -> str:
-        """Return the value of a column of the manifest."""
-        if column not in example.clip.columns:
-            known = list(example.clip.columns)
-            raise DataError(
-                example.clip.place,
-                f"no column {quote(column)}",
-                f"one of {', '.join(map(quote, known))}",
-                did_you_mean(column, known) or "name one of these with --folds",
-            )
-        return example.clip.columns[column]
 
     @classmethod
     def shown(cls, example: Film, settings: Any) -> Collection[str]:
@@ -163,16 +147,17 @@ class Video(Task):
         where = Path(path)
         return where.is_dir() or _is_clip(where) or is_manifest(where)
 
-    def questions(self, path: str) -> list[Film]:
+    def questions(self, path: str, *, skip_bad: bool = False) -> Reading:
         """Read a clip, the clips of a folder and of those below it, or those of a manifest."""
-        where = Path(path)
+        where, skipped = Path(path), 0
         if where.is_dir():
             clips = [Clip(one, {"path": str(one)}, str(one)) for one in _clips_in(where)]
         elif _is_clip(where):
             clips = [Clip(where, {"path": path}, path)]
         else:
-            clips = list(read_manifest(where).clips)
-        return [_film(clip, None) for clip in clips]
+            manifest = read_manifest(where, skip_bad=skip_bad)
+            clips, skipped = manifest.clips, manifest.skipped
+        return _films(path, clips, None, skipped, skip_bad=skip_bad)
 
     def tell(self, example: Film, answer: Verdict, text: str | None = None) -> dict[str, Any]:
         """Say the clip's path, its label and the probability of each label."""
@@ -182,9 +167,9 @@ class Video(Task):
         """Say path, label and confidence."""
         return f"{told['path']}  {labels.show(told)}"
 
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row of a manifest."""
-        return f"{told['path']}\t{told['label']}"
+    def added(self, example: Film, answer: Verdict) -> Answers:
+        """Return the label and its probability."""
+        return labels.added(answer)
 
     def model(self) -> Watcher:
         """Return a new network."""
@@ -304,6 +289,24 @@ class _Watching:
             self._before = frame
             verdict = self._task._verdicts(scores / self._model.temperature)[0]
         return labels.told(self._task.labels, verdict)
+
+
+def _films(path: str, clips: Sequence[Clip], label: str | None, skipped: int, *, skip_bad: bool) -> Reading:
+    """Read clips, with their labels where a column of these is named; see `Video.read`."""
+    films: list[Film] = []
+    for clip in clips:
+        try:
+            films.append(_film(clip, clip.columns[label] if label else None))
+        except DataError:
+            if not skip_bad:
+                raise
+            skipped += 1
+    if not films:
+        raise DataError(path, "no good clip", "clips that play", "see the first error without --skip-bad")
+    frames = sum(len(film.frames) for film in films)
+    said = f"{path}: {counted(len(films), 'clip')}, {counted(frames, 'frame')} at {FRAMES_A_SECOND} a second"
+    said += f", {counted(len({film.label for film in films}), 'label')}" if label else ""
+    return Reading(path, films, said + (f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""))
 
 
 def _film(clip: Clip, label: str | None) -> Film:

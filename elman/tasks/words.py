@@ -26,6 +26,7 @@ from elman.data.source import DataError, read_lines
 from elman.data.text import split_words
 from elman.data.vectors import Vectors, read_vectors
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
+from elman.data.written import PREDICTED, Answers
 from elman.learning.baselines import train_classifier, windows
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, OneToOne
@@ -111,6 +112,7 @@ class WordTask(Task):
     """
 
     unit = "words"
+    rare_labels = True
     labels_fact: ClassVar[str]  # what run.json calls the labels
     tags: tuple[str, ...]
 
@@ -204,6 +206,29 @@ class WordTask(Task):
         if not words:
             raise DataError("input", "a text without a word", "a sentence", "type one in quotes")
         return Sentence(words, None, "input", [1] * len(words))
+
+    def header(self, example: Sentence, answer: Any) -> str | None:
+        """Return the comment that names the columns where CoNLL-U gets one more."""
+        return example.written and example.written.form.header
+
+    @classmethod
+    def row(cls, example: Sentence, settings: Any) -> None:
+        """Return None: a sentence is lines of its file."""
+
+    @abstractmethod
+    def answered_tags(self, example: Sentence, answer: Any) -> Sequence[str]:
+        """Return what is written of an answer for each word."""
+
+    def added(self, example: Sentence, answer: Any) -> Answers:
+        """Return the tags, of a sentence that is no row."""
+        return {PREDICTED: " ".join(self.answered_tags(example, answer))}
+
+    def write_answer(self, example: Sentence, answer: Any) -> str:
+        """Return the lines of a sentence with an answer for each word."""
+        tags = self.answered_tags(example, answer)
+        if example.written:
+            return "\n".join(example.written.answered(tags))
+        return "".join(f"{word}\t{tag}\n" for word, tag in zip(example.words, tags, strict=True))
 
     def word_counts(self) -> Tensor:
         """Return how often each word of the dictionary was seen, [dictionary]; all 0 in a loaded task.

@@ -422,18 +422,62 @@ def test_labels_that_are_not_there(file: Path, text: str, column: int, message: 
     ("text", "column", "answered"),
     [
         ("a\nb\n", -1, ["a X", "b Y"]),
-        ("a O\nb  O\n", -1, ["a X", "b Y"]),
-        ("a\tDT\tO\nb\t\tO\n", 1, ["a\tX\tO", "b\tY\tO"]),
+        ("a O\nb  O\n", -1, ["a O X", "b  O Y"]),  # what is there is kept
+        ("a\tDT\tO\nb\t\tO\n", 1, ["a\tDT\tO\tX", "b\t\tO\tY"]),
+        ("a\t\tO\nb\t_\tO\n", 1, ["a\tX\tO", "b\tY\tO"]),  # a column that says nothing is filled
+        ("a ?\nb  ?\n", -1, ["a X", "b Y"]),
         ("a\tDT\nb\tNN\n", 2, ["a\tDT\tX", "b\tNN\tY"]),
-        ("# 1\na\tDT\nb\tNN\n", -1, ["a\tX", "b\tY"]),
+        ("# 1\na\tDT\nb\tNN\n", -1, ["# 1", "a\tDT\tX", "b\tNN\tY"]),
+        ("-DOCSTART- -X-\n\na DT\nb NN\n\n", -1, ["-DOCSTART- -X- -X-", "", "a DT X", "b NN Y", ""]),
     ],
 )
 def test_a_column_to_be_answered(file: Path, text: str, column: int, answered: list[str]):
     file.write_text(text, encoding="utf-8")
-    (sentence,) = read_unlabelled(file, column)
+    (sentence,) = read_unlabelled(file, column).sentences
     assert (sentence.words, sentence.tags) == (("a", "b"), None)
     assert sentence.written
     assert sentence.written.answered(["X", "Y"]) == answered
+
+
+DOCUMENTS = (  # a line, and what is added to it
+    ("# a file of two documents", ""),
+    ("-DOCSTART- -X- O", " O"),
+    ("", ""),
+    ("# 1", ""),
+    ("Ada NNP I-PER", " B-X"),
+    ("wrote VBD O", " B-X"),
+    ("", ""),
+    ("", ""),
+    ("-DOCSTART- -X- O", " O"),
+    ("", ""),
+    ("in IN O", " B-X"),
+    ("# NN O", " B-X"),
+    ("London NNP I-LOC", " B-X"),
+    ("", ""),
+    ("", ""),
+)
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"])
+@pytest.mark.parametrize("tagged", [True, False])
+def test_all_lines_are_written_again_with_one_column_more(file: Path, separator: str, tagged: bool):
+    rows = [(line if line.startswith("# a") else line.replace(" ", separator)) for line, _ in DOCUMENTS]
+    file.write_text("\n".join([*rows, ""]), encoding="utf-8")
+    written = [
+        line
+        for sentence in read_columns(file, tagged=tagged).sentences
+        for line in sentence.written.answered(["B-X"] * len(sentence.words))  # type: ignore[union-attr]
+    ]
+    assert written == [
+        row + added.replace(" ", separator) for row, (_, added) in zip(rows, DOCUMENTS, strict=True)
+    ]
+
+
+def test_what_is_left_out_is_not_written_again(file: Path):
+    file.write_text("a\tO\n\n-DOCSTART-\n\nb\n\nc\tO\n", encoding="utf-8")
+    sentences = read_columns(file, skip_bad=True).sentences
+    lines = [line for sentence in sentences for line in sentence.written.answered("X")]  # type: ignore[union-attr]
+    assert lines == ["a\tO\tX", "", "-DOCSTART-", "", "", "c\tO\tX"]
 
 
 def test_a_column_too_far_to_be_answered(file: Path):

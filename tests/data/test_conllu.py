@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -213,17 +214,36 @@ def test_a_pipe_is_refused(tmp_path: Path) -> None:
 
 def test_all_but_the_answers_stays_as_it_was(file: Path) -> None:
     file.write_text(AUX_VILLES, encoding="utf-8")
-    (sentence,) = read_unlabelled_conllu(file, "xpos")
+    (sentence,) = read_unlabelled_conllu(file, "xpos").sentences
     assert sentence.tags is None
     assert sentence.written
+    assert sentence.written.form.header is None
     answered = sentence.written.answered(["P", "D", "N"])
-    before = AUX_VILLES.rstrip("\n").split("\n")
+    before = AUX_VILLES.removesuffix("\n").split("\n")
     assert len(answered) == len(before)
     for old, new in zip(before, answered, strict=True):
         fields = old.split("\t")
         if fields[0].isdigit():
             fields[4] = {"à": "P", "les": "D", "villes": "N"}[fields[1]]
         assert new.split("\t") == fields
+
+
+@pytest.mark.parametrize("read_again", [read_unlabelled_conllu, read_conllu])
+def test_labels_that_are_there_are_kept_beside_the_answers(file: Path, read_again: Any) -> None:
+    """One column more, which the first line names, as CoNLL-U Plus has it."""
+    text = "\n# about the file\n" + AUX_VILLES * 2 + "\n# the end\n"
+    file.write_text(text, encoding="utf-8")
+    sentences = read_again(file, "upos").sentences
+    form = sentences[0].written.form
+    assert form.header == (
+        "# global.columns = ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC ELMAN:UPOS"
+    )
+    answered = [line for sentence in sentences for line in sentence.written.answered("PDN")]
+    before = text.removesuffix("\n").split("\n")
+    assert len(answered) == len(before)
+    for old, new in zip(before, answered, strict=True):
+        form = {"à": "P", "les": "D", "villes": "N"}
+        assert new == old + (f"\t{form.get(old.split(chr(9))[1], '_')}" if "\t" in old else "")
 
 
 FIELD = st.text(
@@ -252,7 +272,11 @@ def test_what_is_written_is_read(
     read_ = read_conllu(file, "deprel").sentences
     assert [[*zip(s.words, s.tags or (), strict=True)] for s in read_] == sentences
     again = [
-        s.written.answered(tag for _, tag in pairs) if s.written else []
-        for s, pairs in zip(read_unlabelled_conllu(file, "deprel"), sentences, strict=True)
+        line
+        for s, pairs in zip(read_unlabelled_conllu(file, "deprel").sentences, sentences, strict=True)
+        for line in (s.written.answered(tag for _, tag in pairs) if s.written else [])
     ]
-    assert "".join(block(*rows) for rows in again) == text
+    kept = ["\t".join(line.split("\t")[:10]) for line in again]
+    assert "".join(f"{line}\n" for line in kept) == text
+    added = [line.split("\t")[10] for line in again if line.split("\t")[0].isdecimal()]
+    assert added == [label for sentence in sentences for _, label in sentence]

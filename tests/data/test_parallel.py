@@ -30,6 +30,15 @@ def test_a_pair_of_files(tmp_path: Path) -> None:
     assert paths(path, "en", "de") == [Path(f"{path}.en"), Path(f"{path}.de")]
 
 
+def test_columns_by_number_are_those_of_a_table(tmp_path: Path) -> None:
+    """As in files of sentence pairs that end in .txt, and name no columns."""
+    path = tmp_path / "fra.txt"
+    path.write_text("Go.\tVa !\tCC-BY\nHi.\tSalut !\tCC-BY\n", encoding="utf-8")
+    assert paths(str(path), "1", "2") == [path]
+    pairs = read_parallel(str(path), "2", "1").pairs
+    assert [(pair.source, pair.target) for pair in pairs] == [("Va !", "Go."), ("Salut !", "Hi.")]
+
+
 def test_a_name_with_dots(tmp_path: Path) -> None:
     (tmp_path / "v1.2.en").write_text("a\n")
     (tmp_path / "v1.2.de").write_text("b\n")

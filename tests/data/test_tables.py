@@ -97,6 +97,58 @@ def test_what_csv_and_json_write_is_read_back(
     assert pairs(read(folder, "a.jsonl", lines)) == want
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", '1,"so, so",x\n2,bad,y\n'),
+        ("a.tsv", "1\tso, so\tx\n2\tbad\ty\n"),
+        ("a", "1\tso, so\tx\n2\tbad\ty\n"),
+    ],
+)
+def test_columns_by_number_where_no_line_names_them(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    table = read_table(path, {"text": "2", "label": "3"})
+    assert pairs(table) == [("so, so", "x"), ("bad", "y")]
+    assert [row.place for row in table.rows] == [f"{path}:1", f"{path}:2"]
+    assert table.others == ("1",)
+    assert table.rows[0].columns() == {"1": "1", "2": "so, so", "3": "x"}
+    assert table.rows[0].header({"predicted": "x"}) is None
+    assert table.rows[1].answered({"predicted": "z"}) == content.splitlines()[1] + content[1] + "z"
+    assert is_table(path, "3")
+    with pytest.raises(DataError, match=r"found no column '4'\n  expected it among '1', '2', '3'"):
+        read_table(path, {"text": "2", "label": "4"})
+
+
+def test_a_number_that_is_a_name_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("2,1\na,b\n")
+    table = read_table(path, {"text": "1", "label": "2"})
+    assert pairs(table) == [("b", "a")]
+    path.write_text("text,1\na,b\n")
+    with pytest.raises(DataError, match=r"where no line names the columns, give all by number$"):
+        read_table(path, {"text": "words", "label": "1"})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(fields, fields), min_size=1, max_size=5), fields)
+def test_answered_rows_are_read_back_with_all_their_fields(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], answer: str
+) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows([("text", "label"), *rows])
+    lines = "".join(json.dumps({"text": text, "label": label}) + "\n" for text, label in rows)
+    for name, content in (("a.csv", written.getvalue()), ("a.jsonl", lines)):
+        table = read(folder, name, content)
+        head = table.rows[0].header({"predicted": answer})
+        answered = [row.answered({"predicted": answer}, "label") for row in table.rows]
+        (folder / name).write_bytes("".join(f"{r}\n" for r in [head, *answered] if r is not None).encode())
+        again = read_table(folder / name, {"text": "text", "label": "label", "predicted": "predicted"})
+        assert pairs(again) == pairs(table)
+        assert {row["predicted"] for row in again.rows} == {answer.strip()}
+
+
 GOOD = "text,label\na,b\n"
 
 

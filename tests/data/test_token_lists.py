@@ -128,7 +128,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_a_line_is_answered_with_all_that_it_has(tmp_path: Path) -> None:
-    first, _ = read_unlabelled_lists(write(tmp_path, ROWS))
+    first, _ = read_unlabelled_lists(write(tmp_path, ROWS)).sentences
     assert (first.words, first.tags) == (("Ada", "Lovelace", "wrote"), None)
     assert first.written
     (line,) = first.written.answered(["A", "B", "C"])

@@ -17,6 +17,7 @@ from elman.data.source import DataError
 from elman.data.strands import INPUTS, WINDOW, frames
 from elman.run import Run
 from elman.tasks.dna import APART, DNA, DNASettings, Verdict
+from elman.tasks.task import CannotError
 
 TINY = {"hidden": 8, "dropout": 0.0, "epochs": 2, "batch_steps": 200, "learning_rate": 0.02}
 SEQUENCES = ["ACGTTGCA", "a", "GU", "TTTACNNRYacg", "CCCGGGTTTAAACCCGGGTTT"]
@@ -171,8 +172,12 @@ def test_bases_with_labels(tmp_path: Path) -> None:
     assert len(told["label"]) == len(told["probabilities"]) == 8
     assert run.task.show(told) == f"ACGCTACG\n{told['label']}"
     assert run.task.show({**told, "id": "a"}) == f"a ACGCTACG\n  {told['label']}"
-    assert run.task.record(told) == f"ACGCTACG,{told['label']}"
-    assert run.task.record({**told, "id": "a"}) == f">a label={told['label']}\nACGCTACG"
+    (example,), (answer,) = run.read(path).examples[:1], run.answers(run.read(path).examples[:1])
+    row, labels = path.read_text().splitlines()[1], "".join(answer.labels)
+    assert run.task.header(example, answer) == "sequence,label,predicted"
+    assert run.task.write_answer(example, answer) == f"{row},{labels}"
+    of_fasta = Strand(example.bases, None, "a", "f", 1, "a of mouse")
+    assert run.task.write_answer(of_fasta, answer) == f">a of mouse predicted={labels}\n{example.bases}"
     assert Run.load(tmp_path / "run").evaluate(dev) == figures["dev"]
 
 
@@ -188,13 +193,27 @@ def test_answers_are_told_shown_and_written() -> None:
         "probabilities": {"off": 0.25, "on": 0.75},
     }
     assert task.show(told) == "gene on 0.75"
-    assert task.record(told) == f">gene label=on confidence=0.7500\n{'ACGT' * 15}\n{'ACGT' * 5}"
+    gene = Strand("ACGT" * 20, None, "gene", "f", 1)
+    predicted = "predicted=on confidence=0.7500"
+    assert task.write_answer(gene, verdict) == f">gene {predicted}\n{'ACGT' * 15}\n{'ACGT' * 5}"
     told = task.tell(strand("ACGT"), verdict, " ac gt")
     assert told["sequence"] == " ac gt"
     assert task.show(told) == "on 0.75"
-    assert task.record(told | {"sequence": "acgt"}) == "acgt,on,0.7500"
-    assert task.heading(told) == "sequence,label,confidence"
-    assert task.heading({**told, "id": "a"}) is None
+    assert task.header(gene, verdict) is None
+
+
+def test_fasta_is_written_again_with_the_answer_in_its_headers(tmp_path: Path) -> None:
+    path = tmp_path / "genes.fa"
+    path.write_text(
+        ">a label=on  Homo sapiens; 5'-UTR |x=1\nACGTACGT\nACGT\n>b predicted=off\nAC\n", encoding="utf-8"
+    )
+    task = DNA(tiny(), ["off", "on"], per_base=False)
+    verdict = Verdict(("on",), ((0.25, 0.75),))
+    lines = [task.write_answer(one, verdict) for one in task.questions(str(path)).examples]
+    assert lines == [
+        ">a label=on  Homo sapiens; 5'-UTR |x=1 predicted=on confidence=0.7500\nACGTACGT\nACGT",
+        ">b predicted=off predicted_2=on confidence=0.7500\nAC",
+    ]
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
@@ -308,7 +327,7 @@ def test_records_are_told_from_typed_lines(tmp_path: Path) -> None:
         path.write_text(content, encoding="utf-8")
         assert task.has_records(str(path)) == records
         if records:
-            assert [one.bases for one in task.questions(str(path))] == ["ACGT"]
+            assert [one.bases for one in task.questions(str(path)).examples] == ["ACGT"]
 
 
 def test_a_table_may_name_its_columns_otherwise(tmp_path: Path) -> None:
@@ -321,7 +340,46 @@ def test_a_table_may_name_its_columns_otherwise(tmp_path: Path) -> None:
     assert [(one.bases, one.label) for one in read] == [("ACGT", "on"), ("GGCC", "off")]
     task = DNA(settings, ["off", "on"], per_base=False)
     assert task.has_records(str(path))
-    assert [(one.bases, one.label) for one in task.questions(str(path))] == [("ACGT", None), ("GGCC", None)]
+    assert [(one.bases, one.label) for one in task.questions(str(path)).examples] == [
+        ("ACGT", None),
+        ("GGCC", None),
+    ]
+
+
+def test_each_file_of_several_has_one_label_its_name(tmp_path: Path) -> None:
+    contents = {
+        "on.fa": ">a label=on\nACGT\n",
+        "very.off.fasta": ">a of mouse\nACGA\n>b\nTTTT\n",
+        "x.txt": "no",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    paths = [tmp_path / "on.fa", tmp_path / "very.off.fasta"]
+    assert DNA.paths(str(tmp_path), DNASettings()) == paths
+    for read in (
+        DNA.read_files(list(map(str, paths)), DNASettings()),
+        DNA.read(str(tmp_path), DNASettings()),
+    ):
+        assert [(one.name, one.label) for one in read.examples] == [
+            ("a", "on"),
+            ("a", "very.off"),
+            ("b", "very.off"),
+        ]
+    (asked, *_) = untrained().task.questions(str(tmp_path)).examples
+    assert asked.label is None
+    (tmp_path / "on.fa").write_text(">a label=off\nACGT\n")
+    with pytest.raises(
+        DataError, match=r"on\.fa:1: found label=off in the header, in on\.fa, one of several"
+    ):
+        DNA.read(str(tmp_path), DNASettings())
+    (tmp_path / "none").mkdir()
+    with pytest.raises(
+        DataError, match=r"none: found a folder without FASTA\n  expected files that end in \.fa"
+    ):
+        DNA.read(str(tmp_path / "none"), DNASettings())
+    (tmp_path / "t.csv").write_text("sequence,label\nACGT,x\n")
+    with pytest.raises(CannotError, match="dna trains on one file, got 2"):
+        DNA.read_files([str(tmp_path / "t.csv"), str(tmp_path / "on.fa")], DNASettings())
 
 
 def test_an_id_under_several_labels_is_counted(tmp_path: Path) -> None:

@@ -244,7 +244,9 @@ def test_an_answer_says_what_surprised() -> None:
     assert told["perplexity"] == pytest.approx(math.exp(told["nll"]))
     assert told["surprises"][0] == {"unit": "cat saw\n"[worst], "index": worst, "nll": max(nll)}
     assert run.task.show(told).startswith(f"{told['nll']:.4f} nats a unit: cat saw\n  least expected: ")
-    assert run.task.record(told) == "cat saw"
+    example = run.task.question("cat saw\nat\tmat")
+    assert run.task.header(example, [0.5, 1.0]) == "text\tnll\tunits"
+    assert run.task.write_answer(example, [0.5, 1.0]) == "cat saw at mat\t0.7500\t2"
 
 
 @pytest.mark.parametrize("lines", [False, True])

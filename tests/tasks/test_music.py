@@ -269,7 +269,9 @@ def test_keys_of_a_piano_tell_what_they_leave_out(tmp_path: Path) -> None:
     (told,) = run.predict_file(path)
     assert told["left_out"] == "9 of 17 notes"
     assert run.task.show(told).endswith(" nats a step, 9 steps, 9 of 17 notes left out")
-    assert run.task.record(told) == f"{path}:1\t{told['nll']:.4f}\t9 of 17 notes left out"
+    (piece,) = run.read(path).examples
+    assert run.task.header(piece, [1.0]) == "piece\tnll\tleft_out"
+    assert run.task.write_answer(piece, [1.0, 2.0]) == f"{path}:1\t1.5000\t9 of 17 notes"
     midi(tmp_path / "all", Tune(TUNE.notes[:1], (), 12), "whole.mid")
     figures = run.evaluate(tmp_path / "all")
     assert figures["signature"] == "nll|log:natural|per:step|first:counted|left_out:9 of 18 notes"

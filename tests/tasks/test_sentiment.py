@@ -206,8 +206,52 @@ def test_what_is_told() -> None:
     }
     assert task.tell(TRAIN[0], Verdict("neg", (0, 1, 0)), " Good film")["text"] == " Good film"
     assert task.show(told) == "neg 0.80"
-    assert task.heading({}) == "review\tstars\tconfidence"
-    assert task.record({**told, "text": "two\nlines\tand a tab"}) == "two lines and a tab\tneg\t0.8000"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.tsv",
+            "id\treview\tstars\n 7 \t so so\t2\n",
+            "id\treview\tstars\tpredicted\tconfidence\n 7 \t so so\t2\t1\t0.8000\n",
+        ),
+        (
+            "a.csv",
+            'id,"review",stars\n"7","so, ""so""\n\nit is",2\n',
+            'id,"review",stars,predicted,confidence\n"7","so, ""so""\n\nit is",2,1,0.8000\n',
+        ),
+        (
+            "a.csv",
+            "review,predicted,confidence,predicted_2\nx,1,2,3\n",
+            "review,predicted,confidence,predicted_2,predicted_3,confidence_2\nx,1,2,3,1,0.8000\n",
+        ),
+        (
+            "a.jsonl",
+            '{"review": "so so",  "id": 1.50, "stars": 2 }\n{"stars": "2", "review": "x"}\n',
+            '{"review": "so so",  "id": 1.50, "stars": 2, "predicted": 1, "confidence": 0.8}\n'
+            '{"stars": "2", "review": "x", "predicted": "1", "confidence": 0.8}\n',
+        ),
+    ],
+)
+def test_a_table_is_written_again_with_two_columns_more(
+    name: str, content: str, expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    task = Sentiment.learn(texts(("a", "1"), ("b", "2")), settings(text="review", label="stars"))
+    answer = Verdict("1", (0.8, 0.2))
+    examples = task.questions(str(path)).examples
+    rows = [task.header(examples[0], answer), *(task.write_answer(one, answer) for one in examples)]
+    assert "".join(f"{row}\n" for row in rows if row is not None) == expected
+
+
+def test_a_label_of_csv_is_quoted_where_it_must_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text\nx\n", encoding="utf-8")
+    task = Sentiment.learn(texts(("a", 'so, "so"'), ("b", "2")), settings())
+    (example,) = task.questions(str(path)).examples
+    assert task.write_answer(example, Verdict('so, "so"', (0.8, 0.2))) == 'x,"so, ""so""",0.8000'
 
 
 def test_the_baselines_answer_as_the_network_does() -> None:

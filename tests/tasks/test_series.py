@@ -158,7 +158,9 @@ def test_faults_of_other_files(tmp_path: Path) -> None:
     other = TASK.read(str(tmp_path / "z.csv"), task.settings).examples
     with pytest.raises(DataError, match="found 2 channels: y, x\n  expected 2, as in training: x, y"):
         task.check(other)
-    assert task.questions(str(tmp_path / "z.csv"))[0].values.tolist() == [[2, 1]]  # found by their names
+    assert task.questions(str(tmp_path / "z.csv")).examples[0].values.tolist() == [
+        [2, 1]
+    ]  # found by their names
     assert len({task.key(e) for e in examples}) == len(examples)
     with pytest.raises(DataError, match="found one label only: 'k'"):
         fresh(table(tmp_path / "k.csv", [("a", [[1, 2]], "k"), ("b", [[1, 2]], "k")]))
@@ -170,10 +172,10 @@ def test_channels_that_are_called_by_numbers(tmp_path: Path) -> None:
     path.write_text('"series",1,2,"label"\na,1,2,k\nb,3,4,l\n')
     task, examples = fresh(path)
     assert task.has_records(str(path))
-    asked = task.questions(str(path))
+    asked = task.questions(str(path)).examples
     assert [one.values.tolist() for one in asked] == [one.values.tolist() for one in examples]
     (tmp_path / "turned.csv").write_text("series,2,1,label\na,2,1,k\n")
-    assert task.questions(str(tmp_path / "turned.csv"))[0].values.tolist() == [[1, 2]]
+    assert task.questions(str(tmp_path / "turned.csv")).examples[0].values.tolist() == [[1, 2]]
     turned = TASK.read(str(tmp_path / "turned.csv"), task.settings).examples
     with pytest.raises(DataError, match="found 2 channels: 2, 1\n  expected 2, as in training: 1, 2"):
         task.check(turned)
@@ -181,7 +183,7 @@ def test_channels_that_are_called_by_numbers(tmp_path: Path) -> None:
 
     named = table(tmp_path / "n.csv", [("a", [[1, 2]], "k"), ("b", [[3, 4]], "l")])
     task.check(TASK.read(str(named), task.settings).examples)
-    assert task.questions(str(named))[0].values.tolist() == [[1, 2]]  # without the labels
+    assert task.questions(str(named)).examples[0].values.tolist() == [[1, 2]]  # without the labels
 
 
 def test_the_temperature_makes_dev_most_likely(tmp_path: Path) -> None:
@@ -209,7 +211,7 @@ def test_arrays_of_series_are_read_with_what_stands_beside_them(tmp_path: Path) 
     assert [e.answer for e in examples] == ["k", "l"] * 3
     assert task.has_records(path)
     (tmp_path / "a.labels.csv").unlink()
-    assert len(task.questions(path)) == 6
+    assert len(task.questions(path).examples) == 6
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -249,7 +251,12 @@ def test_what_is_said_to_people(tmp_path: Path) -> None:
     told = task.tell(examples[0], answer)
     assert sum(told["probabilities"].values()) == pytest.approx(1, abs=1e-3)
     assert re.fullmatch(r"(up|down) 0\.\d\d", task.show(told))
-    assert task.record(told) == f"0,{told['label']}"
+    added = f"{told['label']},{told['confidence']:.4f}"
+    assert task.header(examples[0], answer) == "series,label,predicted,confidence"
+    assert task.write_answer(examples[0], answer) == f"0,{examples[0].answer},{added}"
+    (asked,) = task.questions(str(tmp_path / "t.csv")).examples[:1]
+    assert task.header(asked, answer) == "series,predicted,confidence"
+    assert task.write_answer(asked, answer) == f"0,{added}"
 
 
 def test_other_channels_are_no_matter_of_doubt(tmp_path: Path) -> None:

@@ -124,9 +124,9 @@ def test_a_label_that_training_never_showed(tmp_path: Path) -> None:
 
 def test_a_column_of_the_manifest_makes_groups(tmp_path: Path) -> None:
     examples = Speech.read(str(write(tmp_path, TEXTS)), tiny()).examples
-    assert [Speech.group(one, "speaker") for one in examples] == ["s0", "s1", "s0", "s1"]
+    assert [Speech.group(one, "speaker", tiny()) for one in examples] == ["s0", "s1", "s0", "s1"]
     with pytest.raises(DataError, match=r"2: found no column 'speakr'(.|\n)*did you mean 'speaker'"):
-        Speech.group(examples[0], "speakr")
+        Speech.group(examples[0], "speakr", tiny())
 
 
 @pytest.mark.parametrize(
@@ -345,7 +345,12 @@ def test_recordings_folders_and_manifests_are_answered(tmp_path: Path) -> None:
         assert [one["text"] for one in told] == answers
         assert [one["path"] for one in told] == [str(one.path) for one in examples]
     assert [one["text"] for one in run.predict_file(tmp_path / "1.npy")] == answers[1:2]
-    assert task.record(told[0]) == f"{tmp_path / '0.npy'}\t{answers[0]}"
+    in_manifest, in_folder = (run.read_inputs(asked).examples[0] for asked in (path, tmp_path))
+    assert task.header(in_folder, answers[0]) == "path\tpredicted"
+    assert task.write_answer(in_folder, answers[0]) == f"{tmp_path / '0.npy'}\t{answers[0]}"
+    rows = path.read_text().splitlines()
+    assert task.header(in_manifest, answers[0]) == f"{rows[0]}\tpredicted"
+    assert task.write_answer(in_manifest, answers[0]) == f"{rows[1]}\t{answers[0]}"
 
 
 # Words

@@ -1,6 +1,7 @@
 """Tagging: which column, which labels, what is answered and in which form; the battery has the rest."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,9 +107,8 @@ def test_json_lines(tmp_path: Path) -> None:
         Tagging.read(str(path), settings(column="2"))
     task = Tagging.learn(reading.examples, settings(column="pos_tags"))
     assert task.has_records(str(path))
-    question, _ = task.questions(str(path))
-    told = task.tell(question, [Tag("Y"), Tag("X")])
-    assert json.loads(task.record(told)) == {
+    question, _ = task.questions(str(path)).examples
+    assert json.loads(task.write_answer(question, [Tag("Y"), Tag("X")])) == {
         "tokens": ["a", "b"],
         "pos_tags": ["X", "Y"],
         "ner_tags": ["O", "B-C"],
@@ -342,11 +342,26 @@ def test_places_in_the_text_are_those_of_the_words(task: Tagging) -> None:
 
 
 def rows(run: Run, path: Path) -> list[str]:
-    return "\n".join(run.task.record(told) for told in run.predict_file(path)).rstrip("\n").split("\n")
+    examples = run.read_inputs(path).examples
+    return "\n".join(run.written(examples, run.answers(examples))).rstrip("\n").split("\n")
 
 
-def test_a_conllu_file_is_answered_in_its_own_rows(run: Run, files: list[Path]) -> None:
-    before, after = files[2].read_text(encoding="utf-8").rstrip("\n").split("\n"), rows(run, files[2])
+def test_a_conllu_file_with_labels_gets_a_column_more(run: Run, files: list[Path]) -> None:
+    before = files[2].read_text(encoding="utf-8").rstrip("\n").split("\n")
+    header, *after = rows(run, files[2])
+    assert header.startswith("# global.columns = ID FORM ")
+    assert [line.split("\t")[:10] for line in after] == [line.split("\t") for line in before]
+    added = {line.split("\t")[10] for line in after if line[:1].isdigit()}
+    assert added <= set(run.task.facts()["labels"])
+
+
+def test_a_conllu_file_without_labels_is_answered_in_its_own_rows(
+    run: Run, files: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "blank.conllu"
+    text = files[2].read_text(encoding="utf-8")
+    path.write_text(re.sub(r"(?m)^(\d+\t\S+\t\S+)\t\S+", r"\1\t_", text), encoding="utf-8")
+    before, after = path.read_text(encoding="utf-8").rstrip("\n").split("\n"), rows(run, path)
     assert len(before) == len(after)
     changed = {
         column
@@ -383,7 +398,7 @@ def test_a_named_column_answers_other_files_too(tmp_path: Path) -> None:
     path = tmp_path / "words.conll"
     path.write_text("the\ncat\n", encoding="utf-8")
     assert task.has_records(str(path))
-    assert [s.words for s in task.questions(str(path))] == [("the", "cat")]
+    assert [s.words for s in task.questions(str(path)).examples] == [("the", "cat")]
 
 
 def test_sentences_of_both_files_are_counted(

@@ -138,7 +138,7 @@ def test_tables_are_told_from_plain_text(
 def test_a_table_without_translations_is_answered(task: Translation, tmp_path: Path) -> None:
     path = tmp_path / "x.tsv"
     path.write_text("id\tsource\n1\ta man\n2\tthe cat\n")
-    questions = task.questions(str(path))
+    questions = task.questions(str(path)).examples
     assert [q.source for q in questions] == ["a man", "the cat"]
     assert [q.place for q in questions] == [f"{path}:2", f"{path}:3"]
 

@@ -167,7 +167,7 @@ def test_what_a_manifest_takes_is_a_clip_everywhere(name: str, folder: Path, tmp
     task = Video(VideoSettings(), ("up", "down"))
     assert task.has_records(str(path / "up" / name))
     for asked in (path, path / "up" / name):
-        (film,) = task.questions(str(asked))
+        (film,) = task.questions(str(asked)).examples
         assert np.array_equal(film.frames, films(folder)[0].frames)
     assert [film.label for film in Video.read(str(path), VideoSettings()).examples] == ["up"]
 

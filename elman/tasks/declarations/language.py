@@ -1,4 +1,6 @@
-"""What the language task is, and what a user may set for it; some settings depend on the size of the training text.
+"""What the language task is, and what a user may set for it.
+
+Some settings depend on the size of the training text.
 
 A network learns a small text by heart unless dropout is high, and with high dropout it needs more epochs.
 Dropout is 0.2 for 150,000 units and more. Below, it grows with one over the square root of the size, to 0.5.
