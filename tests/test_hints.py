@@ -90,7 +90,7 @@ TYPOS = [
     ("train ner trian.conll", "train.conll"),
     ("train ner train.conl", "train.conll"),
     ("train ner Train.conll", "train.conll"),
-    ("train ner train.conll --dev data/dve.conll", "dev.conll"),
+    ("train ner train.conll --dev data/dve.conll", "data/dev.conll"),
     ("train ner train.conll --test trian.conll", "train.conll"),
     ("train ner train.conll --vectors vector.txt", "vectors.txt"),
     ("train sentiment review.csv", "reviews.csv"),
