@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, is_grad_enabled, nn
+from torch._C import _is_tracing as is_tracing  # torch.jit's takes three times as long
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
@@ -182,9 +183,9 @@ class Recurrent(nn.Module):
             if lengths is not None:
                 raise ValueError("lengths must be absent for a PackedSequence, which knows its own")
             order, back = input.sorted_indices, input.unsorted_indices
-            outputs, final = self._run(
-                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes
-            )
+            batch: Any = input.batch_sizes[0]  # a tensor in a trace, which would keep a number
+            state = self._states(hx, batch if watched() else int(batch), True, order)
+            outputs, final = self._run(data, state, input.batch_sizes)
             final = _permuted(final, back)
             return PackedSequence(outputs, input.batch_sizes, order, back), self._as_given(final)
 
@@ -239,7 +240,8 @@ class Recurrent(nn.Module):
         """
         stream = self._stream
         # To ask a module for an attribute takes time: dropout acts between layers only.
-        if stream and not is_grad_enabled() and (stream.layers == 1 or not (self.dropout and self.training)):
+        drops = stream and stream.layers > 1 and self.dropout and self.training
+        if stream and not drops and not is_grad_enabled() and not is_tracing():
             stepped = stream.quick(x, state) or stream.step(x, state)
             if stepped:
                 return stepped
@@ -261,7 +263,8 @@ class Recurrent(nn.Module):
         # None is computed, as by a parametrization, and none projects.
         complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
         drops = self.training and self.dropout > 0 and self.num_layers > 1
-        plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
+        plain = not watched() and all(t.is_cpu for t in tensors)
+        plain = plain and not any(w.is_inference() for w in parameters.values())
         if wanted or drops or kernels is None or not complete or not plain:
             time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
             outputs, final = self(x.unsqueeze(time), state)

@@ -94,7 +94,7 @@ class SingleStep(nn.Module):
         state = self._state(hx, shape, weights.hh)
         x = input.reshape(-1, self.input_size)  # [B, I]
         rows = tuple(s.reshape(1, -1, self.hidden_size) for s in state)  # [1, B, H]
-        _, following = unroll(self.cell, [weights], x, rows, [len(x)])
+        _, following = unroll(self.cell, [weights], x, rows, torch.full((1,), x.shape[0]))
         following = tuple(s.reshape(shape) for s in following)
         return following if len(self.cell.states) > 1 else following[0]
 

@@ -75,23 +75,28 @@ def unroll(
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
+    torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        reason_against = _reason_against_tracing(torch_has, x, detach_every)
+        if reason_against:
+            raise ValueError(f"torch.jit.trace cannot record this recurrent layer: {reason_against}")
+        return _traced_unroll(cell, weights, x, state, sizes)
     plan = Plan(sizes, x.shape[0], len(weights), checkpoint_every, detach_every)
-    # Torch's tracer sees nothing of what a kernel does.
-    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    here = x.is_cpu and not projected and not tracing
+    here = x.is_cpu and not projected
     kernels = find(cell, dtype) if here else None
     if kernels is not None:
         flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
         return unroll_fused(kernels, plan, x, flat, state)
     _check_batch(x, sizes, state[0].shape[1], weights[0].ih.shape[1])
-    where = "with projected outputs" if projected else f"{'traced ' * tracing}on {x.device.type}"
-    torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
+    where = "with projected outputs" if projected else f"on {x.device.type}"
     if here:
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
     elif torch_has and x.is_floating_point() and len(plan.spans) == 1 and len(x):
         say_once(f"{where}, recurrent layers run in torch's own kernels")
-        # A trace must not say whether a gradient was wanted while it was made.
-        return _torch_unroll(cell, weights, x, state, sizes, tracing or torch.is_grad_enabled())
+        alive = int(sizes[0])
+        first = tuple(s[:, :alive].contiguous() for s in state)
+        outputs, final = _torch_unroll(cell, weights, x, first, sizes, torch.is_grad_enabled())
+        return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
     elif len(x):
         say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
     ways = [
@@ -172,17 +177,52 @@ def _plain_unroll(
 def _torch_unroll(
     cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor, train: bool
 ) -> tuple[Tensor, State]:
-    """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0."""
+    """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0.
+
+    It follows `batch_sizes` without a look at the shape of `state`, which must have `batch_sizes[0]` rows.
+    """
     name = f"rnn_{cell.nonlinearity}" if isinstance(cell, RNN) else type(cell).__name__.lower()
-    alive = int(batch_sizes[0])
     flat = [weight for direction in weights for weight in direction if weight is not None]
-    first = tuple(s[:, :alive].contiguous() for s in state)
-    hx: Any = first if len(cell.states) > 1 else first[0]
+    hx: Any = state if len(cell.states) > 1 else state[0]
     biased = weights[0].bias_ih is not None
     outputs, *final = getattr(torch._VF, name)(
         x, batch_sizes, hx, flat, biased, 1, 0.0, train, len(weights) == 2
     )
+    return outputs, tuple(final)
+
+
+def _traced_unroll(
+    cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor
+) -> tuple[Tensor, State]:
+    """Record torch's own kernels in a trace that holds for every number of steps and sequences.
+
+    A number that Python sees here is the example's, and would be every later batch's too. So sizes stay
+    tensors, and every check that a later call needs is an operation in the trace.
+    """
+    say_once("traced, recurrent layers run in torch's own kernels")
+    rows, inputs = weights[0].ih.shape
+    if not x.is_floating_point():
+        x = torch.nn.functional.one_hot(x, inputs).to(weights[0].ih.dtype)
+    # Torch's kernels would read past memory; shapes that do not fit fail in `reshape`. Sizes must not grow.
+    sizes = batch_sizes.cummin(0).values
+    total: Any = sizes.sum()
+    x = x.reshape(total, inputs)
+    alive, widths = sizes[0], (weights[0].hh.shape[1], rows // len(cell.gates))
+    first = tuple(
+        s[:, :alive].reshape(len(weights), alive, width) for s, width in zip(state, widths, strict=False)
+    )
+    # A trace must not say whether a gradient was wanted while it was made.
+    outputs, final = _torch_unroll(cell, weights, x, first, sizes, train=True)
     return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
+
+
+def _reason_against_tracing(torch_has: bool, x: Tensor, detach_every: int | None) -> str | None:
+    """Say why a trace would be wrong for other batches or other gradients, if it would."""
+    if not torch_has:
+        return "torch has no kernel for its cell, and plain steps would hold for the example's lengths only"
+    if detach_every is not None:
+        return "a trace lets every gradient pass; set its detach_every to None"
+    return None if len(x) else "the example must have at least one step"
 
 
 class _Unroll(torch.autograd.Function):
