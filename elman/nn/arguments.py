@@ -29,7 +29,7 @@ def check_flags(**flags: Any) -> None:
 def check_tensor(name: str, given: Any) -> None:
     """Raise TypeError for what is no tensor."""
     if not isinstance(given, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {_kind(given)}")
+        raise TypeError(f"{name} must be a tensor, got {type(given).__name__}")
 
 
 def as_weights(given: Tensor, weight: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def parts_of_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
     """
     expected = "a tensor" if len(names) == 1 else f"a tuple ({', '.join(names)})"
     if not isinstance(hx, (Tensor, tuple, list)):
-        raise TypeError(f"hx must be {expected}, got {_kind(hx)}")
+        raise TypeError(f"hx must be {expected}, got {type(hx).__name__}")
     parts = (hx,) if isinstance(hx, Tensor) else tuple(hx)
     if isinstance(hx, Tensor) != (len(names) == 1) or len(parts) != len(names):
         got = "a tensor" if isinstance(hx, Tensor) else f"a tuple of {len(parts)}"
@@ -84,7 +84,3 @@ def parts_of_state(hx: Any, names: Sequence[str]) -> tuple[Tensor, ...]:
     for name, part in zip(names, parts, strict=True):
         check_tensor(f"{name} of hx", part)
     return parts
-
-
-def _kind(given: Any) -> str:
-    return "None" if given is None else f"a {type(given).__name__}"

@@ -272,6 +272,7 @@ class Recurrent(nn.Module):
         if self.bidirectional:
             raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
         check_tensor("x", x)
+        x = as_weights(x, self.weight_ih_l0)
         parameters = {name: w for name, w in self._parameters.items() if w is not None}
         kernels = find(self.cell, self.weight_ih_l0.dtype)
         states = () if state is None else parts_of_state(state, self.cell.states)

@@ -161,7 +161,7 @@ def test_gradients_are_those_of_autograd_over_a_loop(name: str, options: dict[st
     x = torch.randn(TIME, len(LENGTHS), INPUT, dtype=torch.float64, requires_grad=True)
     hx = initial(layer, len(LENGTHS))
     leaves = [x, *hx, *layer.parameters()]
-    outputs, final = layer(x, hx if len(hx) > 1 else hx[0], lengths=LENGTHS)
+    outputs, final = layer(x, hx if len(layer.cell.states) > 1 else hx[0], lengths=LENGTHS)
     ours = (outputs, *(final if isinstance(final, tuple) else (final,)))
     theirs = looped(layer, x, hx, LENGTHS)
     for a, b in zip((*ours, *gradients(ours, leaves)), (*theirs, *gradients(theirs, leaves)), strict=True):
