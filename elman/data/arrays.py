@@ -1,8 +1,9 @@
-"""Opens `.npy` arrays of numbers; one that holds Python objects is a pickle, and never opened."""
+"""Arrays of numbers, from `.npy` files (never one of Python objects, which is a pickle) and from Python."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 
@@ -54,3 +55,31 @@ def narrowed(values: np.ndarray) -> np.ndarray:
     """Return numbers as float32; those too large for it are infinite."""
     with np.errstate(over="ignore"):
         return values.astype(np.float32)
+
+
+def numbers_of(given: Any, expected: str, axes: int | None = None) -> np.ndarray:
+    """Return what a stream is given as an array of float32.
+
+    Args:
+        given: an array, or what can be one; None within a list is a number that is missing, NaN.
+        expected: what it must be, for messages.
+        axes: how many it must have, if that is known.
+
+    Raises:
+        TypeError: for what holds other things than numbers.
+        ValueError: for lists of unequal lengths, or other axes.
+    """
+    kind = type(given).__name__
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{expected}, got {kind}: {error}") from None
+    try:
+        if given is None or array.dtype.kind not in "biufO":
+            raise TypeError
+        array = narrowed(array)
+    except (TypeError, ValueError):
+        raise TypeError(f"{expected}, got {kind}") from None
+    if axes is not None and array.ndim != axes:
+        raise ValueError(f"{expected}, got an array of shape {list(array.shape)}")
+    return array

@@ -7,6 +7,7 @@ Letters: T time, B batch, N real steps of the batch, I input, H hidden, P size o
 `proj_size`), D directions, L layers.
 """
 
+import copy
 import math
 import numbers
 import warnings
@@ -15,11 +16,21 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, is_grad_enabled, nn
+from torch._C import _is_tracing as is_tracing  # torch.jit's takes three times as long
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.nn import cells
-from elman.nn.cells import Cell, State
+from elman.nn.arguments import (
+    as_weights,
+    check_flags,
+    check_like,
+    check_sizes,
+    check_tensor,
+    is_one_hot,
+    parts_of_state,
+)
+from elman.nn.cells import Cell, State, check_cell, has_recurrent_product
 from elman.nn.fused import WEIGHTS, check_every
 from elman.nn.kernels import find, say_once
 from elman.nn.padding import Packing, checked_lengths
@@ -32,7 +43,8 @@ class Recurrent(nn.Module):
     """A stack of recurrent layers over any cell; `elman.nn.layers` names the usual three.
 
     Args:
-        cell: what one step computes (see `elman.nn.cells.Cell`).
+        cell: what one step computes (see `elman.nn.cells.Cell`). Of one with parameters of its own every
+            layer and direction but the first has a copy.
         input_size: I.
         hidden_size: H.
         num_layers: L; each layer reads the outputs of the one below.
@@ -41,7 +53,7 @@ class Recurrent(nn.Module):
         dropout: probability with which an output of any layer but the last is zeroed in training.
         bidirectional: whether each layer also runs right to left; outputs of both directions side by side.
         proj_size: P, when outputs are to be projected from H to fewer; 0 for none.
-        device: where the parameters live.
+        device: where the parameters live, a cell's own too.
         dtype: their type.
         checkpoint_every: keep states only every so many steps while training, and find what lies between them
             again on the way back: the same gradient in less memory. "auto" is about the square root of T.
@@ -49,7 +61,8 @@ class Recurrent(nn.Module):
             backpropagation through time).
 
     Raises:
-        ValueError: for a size, a dropout or an input that does not fit.
+        ValueError: for a size, a dropout or an input that does not fit, or a cell with parameters that would
+            never train.
         TypeError: for an argument of another type.
     """
 
@@ -77,15 +90,8 @@ class Recurrent(nn.Module):
         detach_every: int | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
-        for name, size in sizes.items():
-            if not isinstance(size, int):
-                raise TypeError(f"{name} must be an int, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        for name, flag in {"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional}.items():
-            if not isinstance(flag, bool):
-                raise TypeError(f"{name} must be a bool, got {type(flag).__name__}")
+        check_sizes(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
+        check_flags(bias=bias, batch_first=batch_first, bidirectional=bidirectional)
         if not isinstance(dropout, numbers.Real) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be a number from 0 to 1, got {dropout!r}")
         if not 0 <= proj_size < hidden_size:
@@ -100,7 +106,7 @@ class Recurrent(nn.Module):
             self.detach_every = detach_every
         if dropout > 0 and num_layers == 1:
             warnings.warn(f"dropout={dropout} acts between layers, and there is one layer", stacklevel=3)
-        self.cell = cell
+        self.cell = cell.to(device, dtype) if isinstance(cell, nn.Module) else cell
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional, self.proj_size = bidirectional, proj_size
@@ -109,15 +115,21 @@ class Recurrent(nn.Module):
         for layer in range(num_layers):
             width = input_size if layer == 0 else self.output_size * self.num_directions
             for suffix in self._suffixes(layer):
-                rows = len(cell.gates) * hidden_size
-                shapes = {"weight_ih": (rows, width), "weight_hh": (rows, self.output_size)}
-                if bias:
-                    shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
-                if proj_size:
-                    shapes["weight_hr"] = (proj_size, hidden_size)
+                rows, recurrent = len(cell.gates) * hidden_size, has_recurrent_product(cell)
+                shapes = {
+                    "weight_ih": (rows, width),
+                    "weight_hh": (rows, self.output_size) if recurrent else None,
+                    "bias_ih": (rows,) if bias else None,
+                    "bias_hh": (rows,) if bias and recurrent else None,
+                    "weight_hr": (proj_size, hidden_size) if proj_size else None,
+                }
                 for name, shape in shapes.items():
-                    weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
-                    self.register_parameter(name + suffix, weight)
+                    if shape:
+                        weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                        self.register_parameter(name + suffix, weight)
+                if isinstance(cell, nn.Module) and suffix != "_l0":
+                    self.add_module(f"cell{suffix}", copy.deepcopy(cell))
+        check_cell(self.cell, hidden_size, self.output_size, self.weight_ih_l0)
         self.reset_parameters()
 
     @property
@@ -129,10 +141,14 @@ class Recurrent(nn.Module):
         return [f"_l{layer}", f"_l{layer}_reverse"][: self.num_directions]
 
     def reset_parameters(self) -> None:
-        """Draw every parameter evenly from ±1/sqrt(H), in torch's order: a seed gives torch's weights."""
+        """Draw every parameter evenly from ±1/sqrt(H), in torch's order: a seed gives torch's weights.
+
+        Those of a cell's own are left as the cell has set them.
+        """
         bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            if not name.startswith("cell"):
+                nn.init.uniform_(parameter, -bound, bound)
 
     def extra_repr(self) -> str:
         """Return the settings that differ from the defaults, as `print(layer)` shows them."""
@@ -164,6 +180,7 @@ class Recurrent(nn.Module):
             Outputs [T, B, D*P], laid out as the input was, and the final state, shaped as `hx`.
 
         Raises:
+            TypeError: for what is no tensor.
             ValueError: for shapes, types or lengths that do not fit.
         """
         whole = self.checkpoint_every is self.detach_every is None or not is_grad_enabled()
@@ -173,7 +190,10 @@ class Recurrent(nn.Module):
                 return done
         packed = isinstance(input, PackedSequence)
         data = input.data if packed else input
-        one_hot = self._check_input(data)
+        check_tensor("input", data)
+        weight = self._weight("weight_ih_l0")
+        data = as_weights(data, weight)
+        one_hot = is_one_hot(data, weight, self.input_size)
         feature_dims = 0 if one_hot else 1
         if packed:
             if data.dim() != 1 + feature_dims:
@@ -182,9 +202,9 @@ class Recurrent(nn.Module):
             if lengths is not None:
                 raise ValueError("lengths must be absent for a PackedSequence, which knows its own")
             order, back = input.sorted_indices, input.unsorted_indices
-            outputs, final = self._run(
-                data, self._states(hx, int(input.batch_sizes[0]), True, order), input.batch_sizes
-            )
+            batch: Any = input.batch_sizes[0]  # a tensor in a trace, which would keep a number
+            state = self._states(hx, batch if watched() else int(batch), True, order)
+            outputs, final = self._run(data, state, input.batch_sizes)
             final = _permuted(final, back)
             return PackedSequence(outputs, input.batch_sizes, order, back), self._as_given(final)
 
@@ -228,6 +248,7 @@ class Recurrent(nn.Module):
             The output [B, P] or [P], and the state behind.
 
         Raises:
+            TypeError: for what is no tensor.
             ValueError: for shapes or types that do not fit, and for layers that read from right to left too.
 
         >>> layer = Recurrent(cells.GRU(), 3, 5)
@@ -239,7 +260,8 @@ class Recurrent(nn.Module):
         """
         stream = self._stream
         # To ask a module for an attribute takes time: dropout acts between layers only.
-        if stream and not is_grad_enabled() and (stream.layers == 1 or not (self.dropout and self.training)):
+        drops = stream and stream.layers > 1 and self.dropout and self.training
+        if stream and not drops and not is_grad_enabled() and not is_tracing():
             stepped = stream.quick(x, state) or stream.step(x, state)
             if stepped:
                 return stepped
@@ -249,9 +271,11 @@ class Recurrent(nn.Module):
         """Go a step for which no stream is ready: prepare one, or else take `forward`."""
         if self.bidirectional:
             raise ValueError("step needs layers that read from left to right only, got bidirectional=True")
+        check_tensor("x", x)
+        x = as_weights(x, self.weight_ih_l0)
         parameters = {name: w for name, w in self._parameters.items() if w is not None}
         kernels = find(self.cell, self.weight_ih_l0.dtype)
-        states = (state,) if isinstance(state, Tensor) else state or ()
+        states = () if state is None else parts_of_state(state, self.cell.states)
         tensors: list[Tensor] = [x, *parameters.values(), *states]
         wanted = is_grad_enabled() and any(t.requires_grad for t in tensors)
         if wanted:
@@ -261,14 +285,15 @@ class Recurrent(nn.Module):
         # None is computed, as by a parametrization, and none projects.
         complete = len(weights) == len(parameters) == self.num_layers * (WEIGHTS if self.bias else 2)
         drops = self.training and self.dropout > 0 and self.num_layers > 1
-        plain = all(t.is_cpu for t in tensors) and not any(w.is_inference() for w in parameters.values())
+        plain = not watched() and all(t.is_cpu for t in tensors)
+        plain = plain and not any(w.is_inference() for w in parameters.values())
         if wanted or drops or kernels is None or not complete or not plain:
             time = 1 if self.batch_first and x.dim() > x.is_floating_point() else 0
             outputs, final = self(x.unsqueeze(time), state)
             return outputs.squeeze(time), final
         if x.is_floating_point() and x.shape[-1:] != (self.input_size,):
             raise ValueError(f"x must be [B, I] or [I] with I={self.input_size}, got {list(x.shape)}")
-        one_hot = self._check_input(x.unsqueeze(0))
+        one_hot = is_one_hot(x.unsqueeze(0), self.weight_ih_l0, self.input_size)
         single = x.dim() == (0 if one_hot else 1)
         if not single and x.dim() != (1 if one_hot else 2):
             raise ValueError(f"x must be {'[B] or []' if one_hot else '[B, I] or [I]'}, got {list(x.shape)}")
@@ -318,24 +343,28 @@ class Recurrent(nn.Module):
             if layer > 0 and self.dropout > 0:
                 x = F.dropout(x, self.dropout, self.training)
             directions = slice(layer * self.num_directions, (layer + 1) * self.num_directions)
+            suffixes = self._suffixes(layer)
+            own: list[Any] = [self._modules.get(f"cell{suffix}", self.cell) for suffix in suffixes]
             x, final = unroll(
-                self.cell,
-                [self._weights(suffix) for suffix in self._suffixes(layer)],
+                own[0],
+                [self._weights(suffix) for suffix in suffixes],
                 x,
                 tuple(s[directions] for s in state) if self.num_layers > 1 else state,
                 batch_sizes,
                 checkpoint_every=every,
                 detach_every=self.detach_every,
+                reverse_cell=own[-1],
             )
             finals.append(final)
         return x, finals[0] if len(finals) == 1 else tuple(map(torch.cat, zip(*finals, strict=True)))
 
     def _weights(self, suffix: str) -> Weights:
+        recurrent = has_recurrent_product(self.cell)
         return Weights(
             self._weight("weight_ih" + suffix),
-            self._weight("weight_hh" + suffix),
+            self._weight("weight_hh" + suffix) if recurrent else None,
             self._weight("bias_ih" + suffix) if self.bias else None,
-            self._weight("bias_hh" + suffix) if self.bias else None,
+            self._weight("bias_hh" + suffix) if self.bias and recurrent else None,
             self._weight("weight_hr" + suffix) if self.proj_size else None,
         )
 
@@ -343,26 +372,6 @@ class Recurrent(nn.Module):
         """Look among the parameters first: to ask a module for an attribute takes time."""
         found = self._parameters.get(name)
         return getattr(self, name) if found is None else found
-
-    def _check_input(self, data: Tensor) -> bool:
-        """Return whether `data` stands for one-hot vectors. Raises ValueError where it does not fit."""
-        if data.is_floating_point():
-            weight = self._weight("weight_ih_l0")
-            if data.dtype != weight.dtype:
-                raise ValueError(f"input must be {weight.dtype} as the weights are, got {data.dtype}")
-            if data.device != weight.device:
-                raise ValueError(f"input must be on {weight.device} as the weights are, got {data.device}")
-            if data.dim() < 2 or data.shape[-1] != self.input_size:
-                raise ValueError(f"input must be [..., I]=[..., {self.input_size}], got {list(data.shape)}")
-            return False
-        if data.dtype in (torch.bool,) or data.is_complex():
-            raise ValueError(f"input must be real numbers, or integers for one-hot, got {data.dtype}")
-        if data.numel() and not 0 <= int(data.min()) <= int(data.max()) < self.input_size:
-            raise ValueError(
-                f"one-hot input must be from 0 to I-1={self.input_size - 1}, "
-                f"got {int(data.min())} to {int(data.max())}"
-            )
-        return True
 
     def _states(
         self, hx: Tensor | tuple[Tensor, ...] | None, batch: int, batched: bool, order: Tensor | None
@@ -373,22 +382,12 @@ class Recurrent(nn.Module):
         widths = [self.output_size, *[self.hidden_size] * (len(names) - 1)]
         if hx is None:
             return tuple(weight.new_zeros(rows, batch, width) for width in widths)
-        given = hx if isinstance(hx, (tuple, list)) else (hx,)
-        if isinstance(hx, Tensor) != (len(names) == 1) or len(given) != len(names):
-            got = "a tensor" if isinstance(hx, Tensor) else f"a tuple of {len(given)}"
-            expected = "a tensor" if len(names) == 1 else f"a tuple ({', '.join(names)})"
-            raise ValueError(f"hx must be {expected}, got {got}")
+        given = parts_of_state(hx, names)
         state = []
         for name, s, width in zip(names, given, widths, strict=True):
             expected = [rows, batch, width] if batched else [rows, width]
-            if list(s.shape) != expected:
-                raise ValueError(f"{name} of hx must be {expected}, got {list(s.shape)}")
-            if s.dtype != weight.dtype:
-                raise ValueError(f"{name} of hx must be {weight.dtype} as the weights are, got {s.dtype}")
-            if s.device != weight.device:
-                raise ValueError(
-                    f"{name} of hx must be on {weight.device} as the weights are, got {s.device}"
-                )
+            s = as_weights(s, weight)
+            check_like(f"{name} of hx", s, expected, weight)
             state.append(s if batched else s.unsqueeze(1))
         return _permuted(tuple(state), order)
 

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from elman.nn import cells
-from elman.nn.cells import Cell, State
+from elman.nn.arguments import as_weights, check_flags, check_like, check_sizes, check_tensor, parts_of_state
+from elman.nn.cells import Cell, State, check_cell, has_recurrent_product
 from elman.nn.unroll import Weights, unroll
 
 
@@ -22,16 +23,16 @@ class SingleStep(nn.Module):
         input_size: I.
         hidden_size: H.
         bias: whether there are b and c.
-        device: where the parameters live.
+        device: where the parameters live, a cell's own too.
         dtype: their type.
 
     Raises:
-        ValueError: for a size or an input that does not fit.
+        ValueError: for a size or an input that does not fit, or a cell whose parameters would never train.
         TypeError: for an argument of another type.
     """
 
     weight_ih: Tensor
-    weight_hh: Tensor
+    weight_hh: Tensor | None
     bias_ih: Tensor | None
     bias_hh: Tensor | None
 
@@ -45,27 +46,28 @@ class SingleStep(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        for name, size in {"input_size": input_size, "hidden_size": hidden_size}.items():
-            if not isinstance(size, int):
-                raise TypeError(f"{name} must be an int, got {type(size).__name__}")
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        if not isinstance(bias, bool):
-            raise TypeError(f"bias must be a bool, got {type(bias).__name__}")
-        self.cell = cell
+        check_sizes(input_size=input_size, hidden_size=hidden_size)
+        check_flags(bias=bias)
+        self.cell = cell.to(device, dtype) if isinstance(cell, nn.Module) else cell
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         rows = len(cell.gates) * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size, device=device, dtype=dtype))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size, device=device, dtype=dtype))
-        for name in ("bias_ih", "bias_hh"):
-            weight = nn.Parameter(torch.empty(rows, device=device, dtype=dtype)) if bias else None
+        recurrent = has_recurrent_product(cell)
+        shapes = {
+            "weight_hh": (rows, hidden_size) if recurrent else None,
+            "bias_ih": (rows,) if bias else None,
+            "bias_hh": (rows,) if bias and recurrent else None,
+        }
+        for name, shape in shapes.items():
+            weight = nn.Parameter(torch.empty(shape, device=device, dtype=dtype)) if shape else None
             self.register_parameter(name, weight)
+        check_cell(self.cell, hidden_size, hidden_size, self.weight_ih)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw every parameter evenly from ±1/sqrt(H), in torch's order: a seed gives torch's weights."""
         bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
+        for parameter in self.parameters(recurse=False):  # a cell has initialised its own
             nn.init.uniform_(parameter, -bound, bound)
 
     def extra_repr(self) -> str:
@@ -84,17 +86,20 @@ class SingleStep(nn.Module):
             hx: the state, [B, H] or [H], for LSTMCell the pair (h, c); zeros when absent.
 
         Raises:
+            TypeError: for what is no tensor.
             ValueError: for shapes or types that do not fit.
         """
+        check_tensor("input", input)
+        input = as_weights(input, self.weight_ih)  # noqa: A001
         if input.dim() not in (1, 2):
             raise ValueError(f"input must be [B, I] or [I], got {list(input.shape)}")
         weights = Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         shape = [*input.shape[:-1], self.hidden_size]
-        _check("input", input, [*input.shape[:-1], self.input_size], weights.ih.dtype)
-        state = self._state(hx, shape, weights.hh)
+        check_like("input", input, [*input.shape[:-1], self.input_size], weights.ih)
+        state = self._state(hx, shape, weights.ih)
         x = input.reshape(-1, self.input_size)  # [B, I]
         rows = tuple(s.reshape(1, -1, self.hidden_size) for s in state)  # [1, B, H]
-        _, following = unroll(self.cell, [weights], x, rows, [len(x)])
+        _, following = unroll(self.cell, [weights], x, rows, torch.full((1,), x.shape[0]))
         following = tuple(s.reshape(shape) for s in following)
         return following if len(self.cell.states) > 1 else following[0]
 
@@ -102,14 +107,11 @@ class SingleStep(nn.Module):
         names = self.cell.states
         if hx is None:
             return tuple(like.new_zeros(shape) for _ in names)
-        given = hx if isinstance(hx, (tuple, list)) else (hx,)
-        if isinstance(hx, Tensor) != (len(names) == 1) or len(given) != len(names):
-            got = "a tensor" if isinstance(hx, Tensor) else f"a tuple of {len(given)}"
-            expected = "a tensor" if len(names) == 1 else f"a tuple ({', '.join(names)})"
-            raise ValueError(f"hx must be {expected}, got {got}")
+        given = parts_of_state(hx, names)
+        given = tuple(as_weights(s, like) for s in given)
         for name, s in zip(names, given, strict=True):
-            _check(f"{name} of hx", s, shape, like.dtype)
-        return tuple(given)
+            check_like(f"{name} of hx", s, shape, like)
+        return given
 
 
 class RNNCell(SingleStep):
@@ -166,10 +168,3 @@ class LSTMCell(SingleStep):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(cells.LSTM(), input_size, hidden_size, bias, device, dtype)
-
-
-def _check(name: str, given: Tensor, shape: list[int], dtype: torch.dtype) -> None:
-    if list(given.shape) != shape:
-        raise ValueError(f"{name} must be {shape}, got {list(given.shape)}")
-    if given.dtype != dtype:
-        raise ValueError(f"{name} must be {dtype} as the weights are, got {given.dtype}")

@@ -116,7 +116,12 @@ class _Kind:
 
     def step(self, x: Tensor, state: Any) -> tuple[Tensor, Any] | None:
         """Go a step; see `Stream.step`."""
-        if x.shape != self.x_shape or x.dtype is not self.x_dtype or not x.is_cpu:
+        if (
+            not isinstance(x, Tensor)
+            or x.shape != self.x_shape
+            or x.dtype is not self.x_dtype
+            or not x.is_cpu
+        ):
             return None
         x = x.contiguous()
         step = self._next()
@@ -145,11 +150,15 @@ class _Kind:
     def _take(self, state: Any, room: Any, i: int) -> bool:
         """Let step i begin at a state that is not that behind the step before; return whether it fits."""
         single = isinstance(state, Tensor)
-        given = (state,) if single else state or ()
-        if single is not (self.states == 1) or len(given) != self.states:
+        given = (state,) if single else state
+        if (
+            single is not (self.states == 1)
+            or not isinstance(given, (tuple, list))
+            or len(given) != self.states
+        ):
             return False
         for s in given:
-            fits = s.shape == self.shape and s.dtype is self.dtype
+            fits = isinstance(s, Tensor) and s.shape == self.shape and s.dtype is self.dtype
             if not (fits and s.is_cpu and s.is_contiguous()):
                 return False
         for place, s in zip((STEPS, 2 * STEPS), given, strict=False):

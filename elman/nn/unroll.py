@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from elman.nn.cells import GRU, LSTM, RNN, Cell, State
+from elman.nn.arguments import as_weights
+from elman.nn.cells import GRU, LSTM, RNN, Cell, CellWithGradient, State, has_gradient, has_recurrent_product
 from elman.nn.fused import WEIGHTS, Plan, unroll_fused
 from elman.nn.kernels import BAD_BATCH, find, reason, say_once
 
@@ -31,10 +32,16 @@ class Weights(NamedTuple):
     """The weights of one layer in one direction, named as torch names them."""
 
     ih: Tensor  # [G*H, I]: W
-    hh: Tensor  # [G*H, P]: U
+    hh: Tensor | None  # [G*H, P]: U; None for a cell without a recurrent product
     bias_ih: Tensor | None = None  # [G*H]: b
     bias_hh: Tensor | None = None  # [G*H]: c
     hr: Tensor | None = None  # [P, H]: projection of the output, as LSTM's `proj_size` has it
+
+    def output_size(self, gates: int) -> int:
+        """Return P."""
+        if self.hh is not None:
+            return self.hh.shape[-1]
+        return self.ih.shape[0] // gates if self.hr is None else self.hr.shape[0]
 
 
 def unroll(
@@ -46,6 +53,7 @@ def unroll(
     *,
     checkpoint_every: int | None = None,
     detach_every: int | None = None,
+    reverse_cell: Cell | None = None,
 ) -> tuple[Tensor, State]:
     """Carry `cell` along packed sequences, left to right, and with a second set of weights right to left too.
 
@@ -61,41 +69,50 @@ def unroll(
             way back: the same gradient in less memory. None keeps all.
         detach_every: let no gradient pass from a step to the one before it where the later one's number is a
             multiple of this (truncated backpropagation through time). None lets all pass.
+        reverse_cell: the cell from right to left, if it has other parameters of its own.
 
     Returns:
         The outputs, packed, both directions side by side, [N, D*P], and the final state, shaped as the
         initial one.
 
-    The gradient is our own; it can be taken once, not twice. A sequence that is read from right to left
+    A gradient that is written out can be taken once, not twice. A sequence that is read from right to left
     starts at its own end.
     """
     x = x if x.is_floating_point() else x.long()  # uint8 would be a mask, int8 and int16 no index at all
+    x, *parts = (as_weights(t, weights[0].ih) for t in (x, *state))  # torch's own kernels obey autocast
+    state = tuple(parts)
     x = x.resolve_neg()  # a kernel sees memory, and not the sign that torch may keep beside it
     check_fit(cell, weights, x, state)
     sizes = torch.as_tensor(batch_sizes, dtype=torch.int64, device="cpu").contiguous()
     dtype = weights[0].ih.dtype
     projected = weights[0].hr is not None
+    torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        reason_against = _reason_against_tracing(torch_has, x, detach_every)
+        if reason_against:
+            raise ValueError(f"torch.jit.trace cannot record this recurrent layer: {reason_against}")
+        return _traced_unroll(cell, weights, x, state, sizes)
     plan = Plan(sizes, x.shape[0], len(weights), checkpoint_every, detach_every)
-    # Torch's tracer sees nothing of what a kernel does.
-    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    here = x.is_cpu and not projected and not tracing
+    here = x.is_cpu and not projected
     kernels = find(cell, dtype) if here else None
     if kernels is not None:
         flat = [weight for direction in weights for weight in direction[:WEIGHTS]]
         return unroll_fused(kernels, plan, x, flat, state)
     _check_batch(x, sizes, state[0].shape[1], weights[0].ih.shape[1])
-    where = "with projected outputs" if projected else f"{'traced ' * tracing}on {x.device.type}"
-    torch_has = type(cell) is LSTM or (type(cell) in (RNN, GRU) and not projected)
+    where = "with projected outputs" if projected else f"on {x.device.type}"
     if here:
         say_once(f"{SLOWER}: {reason(cell, dtype)}")
     elif torch_has and x.is_floating_point() and len(plan.spans) == 1 and len(x):
         say_once(f"{where}, recurrent layers run in torch's own kernels")
-        # A trace must not say whether a gradient was wanted while it was made.
-        return _torch_unroll(cell, weights, x, state, sizes, tracing or torch.is_grad_enabled())
+        alive = int(sizes[0])
+        first = tuple(s[:, :alive].contiguous() for s in state)
+        outputs, final = _torch_unroll(cell, weights, x, first, sizes, torch.is_grad_enabled())
+        return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
     elif len(x):
         say_once(f"{SLOWER}: {where}, torch has no kernel for this cell, one-hot input or steps in spans")
     ways = [
-        _plain_unroll(cell, w, x, tuple(s[i] for s in state), plan, i == 1) for i, w in enumerate(weights)
+        _plain_unroll((reverse_cell or cell) if i else cell, w, x, tuple(s[i] for s in state), plan, i == 1)
+        for i, w in enumerate(weights)
     ]
     outputs, finals = zip(*ways, strict=True)
     return torch.cat(outputs, 1), tuple(torch.stack(parts) for parts in zip(*finals, strict=True))
@@ -105,12 +122,16 @@ def check_fit(cell: Cell, weights: Sequence[Weights], x: Tensor, state: State) -
     """Raise ValueError for tensors that do not fit each other: a kernel would follow them out of memory."""
     first = weights[0].ih
     rows, inputs = first.shape
-    hidden, outputs = rows // len(cell.gates), weights[0].hh.shape[-1]  # H, P
+    hidden, outputs = rows // len(cell.gates), weights[0].output_size(len(cell.gates))  # H, P
     shapes = ((rows, inputs), (rows, outputs), (rows,), (rows,), (outputs, hidden))
     for way in weights:
         for name, w, shape in zip(Weights._fields, way, shapes, strict=True):
             if w is not None and not _fits(w, shape, first.dtype, first):
                 raise ValueError(f"weight {name} {_unlike(w, shape, first.dtype, first)}")
+        if way.hh is None:
+            if way.bias_hh is not None or has_recurrent_product(cell):
+                raise ValueError("weight hh must be there, unless the cell has no recurrent product")
+            continue
         if (way.bias_ih is None) != (way.bias_hh is None):
             raise ValueError("bias_ih and bias_hh must both be there or both be None")
         if way.hr is None and outputs != hidden:
@@ -154,16 +175,20 @@ def _plain_unroll(
 ) -> tuple[Tensor, State]:
     """Go one way in plain steps, span by span."""
     spans = plan.spans[::-1] if reverse else plan.spans
+    run: Any = _Unroll.apply if has_gradient(cell) else _unroll_for_autograd
     outputs = []
     for span in spans:
         cut = plan.detached(span, int(reverse))
         if cut:
             state = tuple(torch.cat((s[:cut].detach(), s[cut:])) for s in state)
         arguments = (cell, plan.batch_sizes[span.t0 : span.t1].tolist(), reverse, x[span.n0 : span.n1])
-        if plan.checkpoint_every:
-            out, *after = checkpoint(_Unroll.apply, *arguments, *weights, *state, use_reentrant=False)  # type: ignore
-        else:
-            out, *after = _Unroll.apply(*arguments, *weights, *state)
+        with torch.autocast(
+            x.device.type, enabled=False
+        ):  # all steps in the type of the weights, as in kernels
+            if plan.checkpoint_every:
+                out, *after = checkpoint(run, *arguments, *weights, *state, use_reentrant=False)  # type: ignore
+            else:
+                out, *after = run(*arguments, *weights, *state)
         outputs.append(out)
         state = tuple(after)
     return torch.cat(outputs[::-1] if reverse else outputs), state
@@ -172,17 +197,53 @@ def _plain_unroll(
 def _torch_unroll(
     cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor, train: bool
 ) -> tuple[Tensor, State]:
-    """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0."""
+    """Call the function behind `torch.nn.LSTM` and its kin, which knows no sequences of length 0.
+
+    It follows `batch_sizes` without a look at the shape of `state`, which must have `batch_sizes[0]` rows.
+    """
     name = f"rnn_{cell.nonlinearity}" if isinstance(cell, RNN) else type(cell).__name__.lower()
-    alive = int(batch_sizes[0])
     flat = [weight for direction in weights for weight in direction if weight is not None]
-    first = tuple(s[:, :alive].contiguous() for s in state)
-    hx: Any = first if len(cell.states) > 1 else first[0]
+    hx: Any = state if len(cell.states) > 1 else state[0]
     biased = weights[0].bias_ih is not None
     outputs, *final = getattr(torch._VF, name)(
         x, batch_sizes, hx, flat, biased, 1, 0.0, train, len(weights) == 2
     )
+    return outputs, tuple(final)
+
+
+def _traced_unroll(
+    cell: Cell, weights: Sequence[Weights], x: Tensor, state: State, batch_sizes: Tensor
+) -> tuple[Tensor, State]:
+    """Record torch's own kernels in a trace that holds for every number of steps and sequences.
+
+    A number that Python sees here is the example's, and would be every later batch's too. So sizes stay
+    tensors, and every check that a later call needs is an operation in the trace.
+    """
+    say_once("traced, recurrent layers run in torch's own kernels")
+    rows, inputs = weights[0].ih.shape
+    if not x.is_floating_point():
+        x = torch.nn.functional.one_hot(x, inputs).to(weights[0].ih.dtype)
+    # Torch's kernels would read past memory; shapes that do not fit fail in `reshape`. Sizes must not grow.
+    sizes = batch_sizes.cummin(0).values
+    total: Any = sizes.sum()
+    x = x.reshape(total, inputs)
+    alive: Any = sizes[0]
+    widths = (weights[0].output_size(len(cell.gates)), rows // len(cell.gates))
+    first = tuple(
+        s[:, :alive].reshape(len(weights), alive, width) for s, width in zip(state, widths, strict=False)
+    )
+    # A trace must not say whether a gradient was wanted while it was made.
+    outputs, final = _torch_unroll(cell, weights, x, first, sizes, train=True)
     return outputs, tuple(torch.cat((f, s[:, alive:]), 1) for f, s in zip(final, state, strict=True))
+
+
+def _reason_against_tracing(torch_has: bool, x: Tensor, detach_every: int | None) -> str | None:
+    """Say why a trace would be wrong for other batches or other gradients, if it would."""
+    if not torch_has:
+        return "torch has no kernel for its cell, and plain steps would hold for the example's lengths only"
+    if detach_every is not None:
+        return "a trace lets every gradient pass; set its detach_every to None"
+    return None if len(x) else "the example must have at least one step"
 
 
 class _Unroll(torch.autograd.Function):
@@ -235,7 +296,7 @@ class _Unroll(torch.autograd.Function):
         """The same graph from right to left: each step hands its state's gradient to the step before it."""
         doutputs, *dfinal = grad_outputs
         x, w_ih, w_hh, bias_ih, bias_hh, w_hr, unprojected, wx, uh, *before = ctx.saved_tensors
-        cell: Cell = ctx.cell
+        cell: CellWithGradient = ctx.cell
         dwx, duh = torch.empty_like(wx), torch.empty_like(uh)
         dprojected = torch.empty_like(doutputs)
         dstate = [s.clone() for s in dfinal]
@@ -265,6 +326,33 @@ class _Unroll(torch.autograd.Function):
             dprojected.t() @ unprojected if w_hr is not None and needs[5] else None,
             *dstate,
         )
+
+
+def _unroll_for_autograd(
+    cell: Cell,
+    batch_sizes: Sequence[int],
+    reverse: bool,
+    x: Tensor,
+    w_ih: Tensor,
+    w_hh: Tensor | None,
+    bias_ih: Tensor | None,
+    bias_hh: Tensor | None,
+    w_hr: Tensor | None,
+    *initial: Tensor,
+) -> tuple[Tensor, ...]:
+    """Take the same steps for a cell whose gradient, and that of its own parameters, autograd finds."""
+    wx = _input_product(x, w_ih, bias_ih)
+    state, outputs = initial, []
+    for start, stop, alive in steps(batch_sizes, reverse):
+        before = tuple(s[:alive] for s in state)
+        uh = None if w_hh is None else torch.nn.functional.linear(before[0], w_hh, bias_hh)
+        h, *others = cell.step(wx[start:stop], uh, before)
+        if w_hr is not None:
+            h = h @ w_hr.t()
+        outputs.append(h)
+        state = tuple(torch.cat((now, s[alive:])) for now, s in zip((h, *others), state, strict=True))
+    rows = outputs[::-1] if reverse else outputs
+    return torch.cat(rows) if rows else wx.new_empty(0, initial[0].shape[1]), *state
 
 
 def steps(batch_sizes: Sequence[int], reverse: bool = False) -> list[tuple[int, int, int]]:

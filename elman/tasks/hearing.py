@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from elman.data.arrays import numbers_of
 from elman.data.batch import fill, pack
 from elman.data.frames import (
     HOP_MS,
@@ -120,10 +121,12 @@ class Feed:
     def __call__(self, x: Any) -> Tensor:
         """Return the steps [K, I] that are complete with the next samples [S] at 16 kHz, or frames [T, F].
 
-        Raises ValueError for another shape, and for what is not finite: it would stay in the sums for good.
+        Raises TypeError for what is no array of numbers, and ValueError for another shape or what is not
+        finite: it would stay in the sums for good.
         """
-        with np.errstate(over="ignore"):
-            frames = np.asarray(x, np.float32)
+        samples = "samples [S] at 16 kHz or " if self._framer else ""
+        expected = f"a piece must be {samples}frames [T, {self._rest.shape[1]}]"
+        frames = numbers_of(x, expected)
         if bad := int((~np.isfinite(frames)).sum()):
             raise ValueError(
                 f"a piece must be finite numbers, got {bad:,} of {frames.size:,} NaN or infinite"
@@ -131,10 +134,7 @@ class Feed:
         if self._framer and frames.ndim == 1:
             frames = self._framer(frames)
         if frames.ndim != 2 or frames.shape[1] != self._rest.shape[1]:
-            samples = "samples [S] at 16 kHz or " if self._framer else ""
-            raise ValueError(
-                f"a piece must be {samples}frames [T, {self._rest.shape[1]}], got {list(frames.shape)}"
-            )
+            raise ValueError(f"{expected}, got {list(frames.shape)}")
         if self._framer:
             loudest = loudest_so_far(frames, self._loudest)
             frames, self._loudest = audible(frames, loudest), loudest.max(initial=self._loudest)

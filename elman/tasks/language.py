@@ -340,7 +340,9 @@ class Listener:
         self._begin()
 
     def step(self, x: str) -> dict[str, Any]:
-        """Take some more text, a line end too, and say its nats and the most probable units behind it."""
+        """Take some more text, a line end too, and say its nats and the units most probable next."""
+        if not isinstance(x, str):
+            raise TypeError(f"a piece of text must be a str, got {type(x).__name__}")
         nll = 0.0
         for number in self._task.spell(x):
             nll -= self._scores[number].item()

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data import series as data
+from elman.data.arrays import numbers_of
 from elman.data.batch import pack
 from elman.data.rows import Row
 from elman.data.series import Scale, Series, SeriesFile, hold, numbered
@@ -360,8 +361,9 @@ class _Stream:
         self._state: Any = None
 
     def step(self, x: Sequence[float]) -> dict[str, Any]:
-        """Take the values of the C channels, and answer as `tell` does. Raises DataError."""
-        series = self._task.typed(np.array([x], dtype=np.float32))
+        """Take the values of the C channels, and answer as `tell` does. Raises DataError or TypeError."""
+        values = numbers_of(x, f"a step must be {len(self._task.channels)} numbers", axes=1)
+        series = self._task.typed(values[None])
         inputs = self._task.inputs(series.values, self._held)
         self._held = inputs[-1, : len(self._task.channels)]
         with torch.no_grad():

@@ -279,10 +279,11 @@ class _Watching:
 
     def step(self, x: np.ndarray) -> dict[str, Any]:
         """Take one more frame [S, S, 3] of bytes, and say what the clip so far shows."""
-        frame = torch.from_numpy(np.array(x))
-        if frame.shape != (SIDE, SIDE, 3) or frame.dtype != torch.uint8:
-            expected = f"[{SIDE}, {SIDE}, 3] bytes"
-            raise ValueError(f"a frame must be {expected}, got {list(frame.shape)} {frame.dtype}")
+        pixels = np.array(x)
+        if pixels.shape != (SIDE, SIDE, 3) or pixels.dtype != np.uint8:
+            expected = f"a frame must be [{SIDE}, {SIDE}, 3] bytes"
+            raise ValueError(f"{expected}, got {list(pixels.shape)} {pixels.dtype} in a {type(x).__name__}")
+        frame = torch.from_numpy(pixels)
         with torch.no_grad():
             before = frame if self._before is None else self._before
             scores, self._state = self._model.step(frame, before, self._state)

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from elman.nn import cells
-from elman.nn.cells import CELLS, Cell, State
+from elman.nn.cells import CELLS, CellWithGradient, State
 
 Array = np.ndarray
-ALL: dict[str, Cell] = {**{name: kind() for name, kind in CELLS.items()}, "rnn relu": cells.RNN("relu")}
+ALL: dict[str, CellWithGradient] = {
+    **{name: kind() for name, kind in CELLS.items()},
+    "rnn relu": cells.RNN("relu"),
+}
 ROWS, HIDDEN = 3, 4
 
 
@@ -48,7 +51,7 @@ EQUATIONS: dict[str, Callable[..., tuple[Array, ...]]] = {
 }
 
 
-def arguments(cell: Cell, seed: int) -> tuple[Tensor, Tensor, State]:
+def arguments(cell: CellWithGradient, seed: int) -> tuple[Tensor, Tensor, State]:
     """Float64 wx, uh [b, G*H] and a state, [b, H] each."""
     draw = torch.Generator().manual_seed(seed)
     width = len(cell.gates) * HIDDEN

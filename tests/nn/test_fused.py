@@ -108,7 +108,7 @@ def misfits() -> dict[str, Any]:
         "ih of another type": lambda c: c.weights.__setitem__(1, first._replace(ih=first.ih.float())),
         "bias_ih": lambda c: c.weights.__setitem__(0, first._replace(bias_ih=zeros[0].double())),
         "one bias": lambda c: c.weights.__setitem__(0, first._replace(bias_hh=None)),
-        "a weight elsewhere": lambda c: c.weights.__setitem__(0, first._replace(hh=first.hh.to("meta"))),
+        "a weight elsewhere": lambda c: c.weights.__setitem__(0, first._replace(hh=zeros.to("meta"))),
         "x too narrow": lambda c: setattr(c, "x", c.x[:, :2]),
         "x too deep": lambda c: setattr(c, "x", c.x[None]),
         "x of another type": lambda c: setattr(c, "x", c.x.float()),
@@ -256,7 +256,7 @@ def test_tensors_with_gaps(name: str) -> None:
     wide.x, wide.state, wide.doutputs = gaps(case.x), tuple(map(gaps, case.state)), gaps(case.doutputs)
     wide.weights = [Weights(*(gaps(w) for w in way if w is not None)) for way in case.weights]
     assert not wide.x.is_contiguous()
-    assert not wide.weights[0].hh.is_contiguous()
+    assert not wide.weights[0].ih.is_contiguous()
     if name != "plain":
         assert torch.equal(case.unroll()[0], wide.unroll()[0])
     found, expected = wide.gradients(), case.gradients()

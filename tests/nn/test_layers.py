@@ -143,18 +143,6 @@ def test_parity_with_torch_in_dropout(kind: str, form: str) -> None:
         assert difference(ours.eval(), theirs.eval(), x, leaf, None) < 1e-12
 
 
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:traced on cpu")
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
-@pytest.mark.parametrize("grad", [False, True])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if "projected" not in kind])
-def test_a_trace_holds_for_other_lengths(kind: str, grad: bool) -> None:
-    ours, theirs = KINDS[kind].pair()
-    with torch.set_grad_enabled(grad):
-        traced: Any = torch.jit.trace(ours, torch.randn(3, BATCH, INPUT, dtype=torch.float64))
-        x = torch.randn(7, BATCH, INPUT, dtype=torch.float64)
-        assert torch.allclose(traced(x)[0], theirs(x)[0], rtol=0, atol=1e-12)
-
-
 def neg_view(t: Tensor) -> Tensor:
     """The same numbers, with their sign beside them."""
     return torch._neg_view(-t)  # pyright: ignore[reportPrivateImportUsage]

@@ -107,7 +107,7 @@ class Case:
             (s * d).sum() for s, d in zip(final, self.dfinal, strict=True)
         )
 
-    def unroll(self, **every: int | None) -> tuple[Tensor, State]:
+    def unroll(self, **every: Any) -> tuple[Tensor, State]:
         return unroll(self.cell, self.weights, self.x, self.state, self.batch_sizes, **every)
 
     def gradients(self, outputs: Tensor, final: State) -> dict[str, Tensor]:
@@ -140,6 +140,7 @@ class Case:
                 x = self.x[row : row + 1]
                 if not x.is_floating_point():
                     x = torch.nn.functional.one_hot(x, INPUT).double()
+                assert weights.hh is not None
                 wx, uh = x @ weights.ih.T, state[0] @ weights.hh.T
                 if weights.bias_ih is not None and weights.bias_hh is not None:
                     wx, uh = wx + weights.bias_ih, uh + weights.bias_hh
@@ -150,7 +151,9 @@ class Case:
                 outputs[row] = h
             finals.append(state)
         packed = [outputs[row] for row in sorted(outputs)]
-        joined = torch.cat(packed) if packed else self.doutputs[:, : weights.hh.shape[1]]
+        joined = (
+            torch.cat(packed) if packed else self.doutputs[:, : weights.output_size(len(self.cell.gates))]
+        )
         return joined, tuple(torch.cat(parts) for parts in zip(*finals, strict=True))
 
 

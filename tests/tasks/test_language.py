@@ -233,6 +233,10 @@ def test_streaming_is_the_whole(lines: bool, cell: str) -> None:
         again = stream.step("the c" + best[0]["unit"])["nll"] - stream.step("")["nll"]
         before = told[0]["nll"] + told[1]["nll"]
     assert math.exp(before - again) == pytest.approx(best[0]["probability"])
+    with run.stream() as stream:
+        for bad in (5, None, {"a": 1}, b"the"):
+            with pytest.raises(TypeError, match=f"a piece of text must be a str, got {type(bad).__name__}"):
+                stream.step(bad)  # type: ignore
 
 
 def test_an_answer_says_what_surprised() -> None:

@@ -101,6 +101,19 @@ def test_a_stream_holds_what_is_missing(tmp_path: Path) -> None:
         stream.step([1, 2, 3])
 
 
+@pytest.mark.parametrize("bad", ["x", None, {"a": 1}, ["1", "2"], [{}, 1]])
+def test_a_stream_refuses_what_is_no_number(bad: Any, tmp_path: Path) -> None:
+    task, _ = fresh(rising_or_falling(tmp_path / "t.csv"), one_way=True)
+    with task.stream(task.model().eval()) as stream:
+        before = stream.step([1.0, 2.0])
+        with pytest.raises(TypeError, match=f"^a step must be 2 numbers, got {type(bad).__name__}$"):
+            stream.step(bad)
+        for shape in (1.0, [[1.0]]):
+            with pytest.raises(ValueError, match=r"^a step must be 2 numbers, got an array of shape"):
+                stream.step(shape)
+    assert before["label"]
+
+
 def test_a_network_that_reads_both_ways_cannot_stream(tmp_path: Path) -> None:
     task, _ = fresh(rising_or_falling(tmp_path / "t.csv"))
     with pytest.raises(CannotError, match="this run reads both ways"), task.stream(task.model()):

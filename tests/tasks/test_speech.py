@@ -272,6 +272,14 @@ def test_a_stream_takes_samples(tmp_path: Path) -> None:
             ValueError, match=r"must be samples \[S\] at 16 kHz or frames \[T, 80\], got \[3, 4\]"
         ):
             stream.step(np.zeros((3, 4)))
+        before = stream.step([])
+        for bad in ("x", None, {"a": 1}, ["1", "2"], [{}]):
+            expected = r"^a piece must be samples \[S\] at 16 kHz or frames \[T, 80\], got "
+            with pytest.raises(TypeError, match=f"{expected}{type(bad).__name__}$"):
+                stream.step(bad)
+        with pytest.raises(ValueError, match=r"a piece must be .*, got list"):
+            stream.step([[1.0], [1.0, 2.0]])
+        assert stream.step([]) == before
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])

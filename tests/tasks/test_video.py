@@ -95,6 +95,12 @@ def test_it_streams_what_it_says_of_the_whole(folder: Path, tmp_path: Path) -> N
     assert list(told[6]["probabilities"].values()) == pytest.approx(half.probabilities, abs=5.1e-5)
     with run.stream() as stream, pytest.raises(ValueError, match=r"a frame must be \[64, 64, 3\] bytes, got"):
         stream.step(np.zeros((SIDE, SIDE), np.uint8))
+    for bad in ("x", None, {"a": 1}):
+        with (
+            run.stream() as stream,
+            pytest.raises(ValueError, match=f"a frame must .* in a {type(bad).__name__}$"),
+        ):
+            stream.step(bad)  # type: ignore
 
 
 def test_a_run_that_reads_both_ways_does_not_stream(folder: Path) -> None:
