@@ -10,13 +10,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from elman import __version__, commands
 from elman.tasks import TASKS, UnknownTaskError, declared
 from elman.tasks.sampling import Sampling
+
+if TYPE_CHECKING:
+    from elman.run import Run
 
 OK, BUG, USAGE, DATA, DIVERGED, DAMAGED = range(6)
 NO_MEMORY = "can't allocate memory"  # what torch's own RuntimeError has in it
@@ -157,7 +160,15 @@ def _train_command(name: str) -> click.Command:
             return
         from elman.training import train as train_task
 
-        trained = train_task(name, train or None, **chosen)
+        try:
+            trained = train_task(name, train or None, **chosen)
+        except (KeyboardInterrupt, SystemExit, OSError):
+            if (Path(chosen["out"] or Path("runs") / name) / "run.json").exists():
+                from elman.run import resumed
+
+                how = resumed(["elman", *sys.argv[1:]])
+                click.echo(f"elman: training has stopped; go on with it: {how}", err=True)
+            raise
         metrics = json.loads((trained.folder / "metrics.json").read_text())
         _print_figures(metrics, trained.task.better, as_json)
         click.echo(f"{trained.folder}: the run; its README.md has the figures and pictures", err=True)
@@ -204,6 +215,16 @@ def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
     show_figures(metrics, Console(highlight=False), better)
 
 
+def _load(folder: str) -> "Run":
+    """Load a run; warn where its training is not finished."""
+    from elman.run import Run
+
+    run = Run.load(folder)
+    if unfinished := run.unfinished():
+        click.echo(f"warning: {unfinished}", err=True)
+    return run
+
+
 @cli.command()
 @click.argument("run", type=click.Path())
 @click.argument("file", type=click.Path())
@@ -212,11 +233,9 @@ def _print_figures(metrics: dict[str, Any], better: str, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="file to write the predictions to, as FILE is")
 def evaluate(run: str, file: str, as_json: bool, skip_bad: bool, out: Path | None) -> None:
     """Score a run on a file."""
-    from elman.run import Run
-
     if out and out.exists() and Path(file).exists() and out.samefile(file):
         raise click.UsageError(f"--out is {file} itself; name another file")
-    trained = Run.load(run)
+    trained = _load(run)
     reading = trained.read(file, skip_bad=skip_bad)
     click.echo(reading.description, err=True)
     for warning in filter(None, (trained.doubt(reading.examples), trained.long_inputs(reading.examples))):
@@ -244,9 +263,8 @@ def evaluate(run: str, file: str, as_json: bool, skip_bad: bool, out: Path | Non
 def predict(run: str, texts: tuple[str, ...], as_json: bool, skip_bad: bool) -> None:
     """Answer for texts, for a file, or for the lines of standard input (-)."""
     from elman.ask import shown, told
-    from elman.run import Run
 
-    trained = Run.load(run)
+    trained = _load(run)
     if as_json:
         _print_json({"task": trained.task.name, "answers": told(trained, texts, skip_bad=skip_bad)})
         return
@@ -260,10 +278,9 @@ def _generate(run: str, count: int, prime: str | None, out: str | None, as_json:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     from elman.report import write_media
-    from elman.run import Run
     from elman.storage import write_whole
 
-    trained = Run.load(run)
+    trained = _load(run)
     told = trained.generate(count, sampling, prime)
     if as_json:
         text = json.dumps({"task": trained.task.name, "answers": told}, indent=1, ensure_ascii=False)
@@ -303,9 +320,8 @@ cli.add_command(
 def draw(run: str, text: str, out: Path) -> None:
     """Draw what a run looks at in an input."""
     from elman import plots
-    from elman.run import Run
 
-    plots.save(plots.heatmap(Run.load(run).picture(text)), out)
+    plots.save(plots.heatmap(_load(run).picture(text)), out)
     click.echo(out, err=True)
 
 

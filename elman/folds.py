@@ -19,7 +19,7 @@ from elman.report import Display
 from elman.storage import write_whole
 from elman.tasks.settings import Settings
 from elman.tasks.task import Reading, Task
-from elman.training import Files, UsageError, as_files, prepare, read_examples, train_on
+from elman.training import Files, UsageError, as_files, claim, prepare, read_examples, train_on
 
 FOLDS = 5
 Parts = dict[str, list[Any]]  # examples to train on, dev and test
@@ -54,11 +54,25 @@ def cross_validate(
         UsageError, DataError, DivergedError: as `elman.train` does; UsageError too for less than 2 folds, or
             3 groups, and for a label of which a fold would have none to train on.
     """
-    kind, chosen, folder = prepare(task, settings, out, resume=False)
+    kind, chosen, folder = prepare(task, settings, out)
     if folds < 2:
         raise UsageError(f"cross-validation takes at least 2 folds, got {folds}")
     display = Display()
-    readings = [read_examples(kind, as_files(file), chosen, skip_bad=skip_bad) for file in files]
+    with claim(folder, display):
+        readings = [read_examples(kind, as_files(file), chosen, skip_bad=skip_bad) for file in files]
+        return _train_folds(kind, chosen, readings, group_column, folds, folder, display)
+
+
+def _train_folds(
+    kind: type[Task],
+    chosen: Settings,
+    readings: Sequence[Reading],
+    group_column: str | None,
+    folds: int,
+    folder: Path,
+    display: Display,
+) -> tuple[dict[str, Any], Task]:
+    """Train and test runs in parts of a folder that is held, on what was read; see `cross_validate`."""
     for reading in readings:
         display.say(reading.description)
     examples = [example for reading in readings for example in reading.examples]

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from elman import plots
 from elman.learning.fit import Progress
-from elman.run import Run, read_facts
+from elman.run import Run
 from elman.storage import write_whole
+from elman.tasks.stored import read_facts
 from elman.tasks.task import Reading
 
 
@@ -62,6 +63,8 @@ class Display:
             rate=progress.rate,
             left=left,
         )
+        if progress.rollback:
+            self.say(f"warning: {progress.rollback}")
         if progress.score is not None:
             self.say(
                 f"epoch {progress.epoch:3}  loss {progress.loss:8.3f}  dev {progress.score:z.4f}"

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -9,23 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import elman
+from elman.data.facts import texts, whole
 from elman.data.fingerprint import Fingerprint, summary
 from elman.data.source import DataError, UnseenError, counted, read_lines
-from elman.storage import (
-    DamagedError,
-    missing_run,
-    read_json,
-    read_tensors,
-    write_json,
-    write_tensors,
-    write_whole,
-)
-from elman.tasks import find
+from elman.storage import DamagedError, read_json, write_json, write_tensors, write_whole
+from elman.tasks.stored import FACTS, WEIGHTS, read_facts, read_weights, task_of
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
 
+METRICS = "metrics.json"  # which a run has when its training is finished
 MUCH_LONGER = 10  # times the longest training example
 TYPED = "input"  # the tasks' name, in errors, of where a typed question stands
 
@@ -65,35 +60,41 @@ class Run:
         """Load a run. Raises DataError where there is none, DamagedError for a damaged file."""
         folder = Path(folder)
         facts = read_facts(folder)
-        try:
-            kind = find(facts["task"])
-            task = kind.from_facts(facts["learned"], kind.settings_type.of(facts["settings"]))
-            model = task.model()
-            longest = facts.get("longest")
-            if not isinstance(longest, int | None):
-                raise TypeError(f"longest is {longest!r}, not a number of steps")
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(folder / "run.json", f"no run of this version of elman ({error})") from None
-        run = cls(task, model, folder, longest)
-        run.load_weights()
+        task = task_of(folder, facts)
+        longest = facts.get("longest")  # none in a run of an earlier version
+        if longest is not None and (type(longest) is not int or longest < 0):
+            raise DamagedError(folder / FACTS, "the longest training example has no number of steps")
+        weights = read_weights(folder, task)
+        run = cls(task, task.model(), folder, longest)
+        run._take(weights)
         return run
 
     def load_weights(self) -> None:
         """Take the best weights from the folder. Raises DataError, DamagedError."""
-        path = self.folder / "model.safetensors"
-        if not path.exists():
-            raise DataError(
-                str(self.folder),
-                "a run whose training has saved no model yet",
-                "model.safetensors",
-                "go on with its training: the same command with --resume",
-            )
-        tensors, _ = read_tensors(path)
-        try:
-            self.model.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise DamagedError(path, f"not the weights that run.json speaks of ({error})") from None
+        self._take(read_weights(self.folder, self.task))
+
+    def _take(self, weights: Mapping[str, Tensor]) -> None:
+        self.model.load_state_dict(weights)
         self.model.eval()
+
+    def unfinished(self) -> str | None:
+        """Return how far training got, and how it goes on; None where it is finished.
+
+        Raises DamagedError.
+        """
+        if (self.folder / METRICS).exists():
+            return None
+        facts, checkpoint = read_facts(self.folder), self.folder / "checkpoint.json"
+        try:
+            epoch = whole(read_json(checkpoint)["epoch"], "epoch") if checkpoint.is_file() else 0
+            command = [*texts(facts, "command")]
+        except (ValueError, KeyError) as error:
+            raise DamagedError(checkpoint, f"no checkpoint of this run ({error})") from None
+        how = resumed(command) if command[:1] == ["elman"] else "the same command with --resume"
+        return (
+            f"the training of {self.folder} is not finished: epoch {epoch} of {self.task.settings.epochs} is "
+            f"done; unless it still runs, go on with it: {how}"
+        )
 
     def save_facts(self, data: Mapping[str, Sequence[Fingerprint]], command: Sequence[str]) -> None:
         """Write run.json: all that rebuilds the task, and where it came from.
@@ -111,11 +112,11 @@ class Run:
             "learned": self.task.facts(),
             "longest": self.longest,
         }
-        write_json(self.folder / "run.json", facts)
+        write_json(self.folder / FACTS, facts)
 
     def save_weights(self) -> None:
         """Write model.safetensors."""
-        write_tensors(self.folder / "model.safetensors", self.model.state_dict())
+        write_tensors(self.folder / WEIGHTS, self.model.state_dict())
 
     def answers(self, examples: Sequence[Any]) -> list[Any]:
         """Return the model's answer to each example, in their order. The model must be in `eval` mode."""
@@ -254,12 +255,9 @@ class Run:
         return self.task.stream(self.model)
 
 
-def read_facts(folder: Path) -> dict[str, Any]:
-    """Read run.json. Raises DataError where there is none, DamagedError."""
-    path = folder / "run.json"
-    if not path.is_file():
-        raise missing_run(folder)
-    return read_json(path)
+def resumed(command: Sequence[str]) -> str:
+    """Return the command that goes on with a training that another one began."""
+    return shlex.join(command if "--resume" in command else [*command, "--resume"])
 
 
 def versions() -> dict[str, str]:

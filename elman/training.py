@@ -2,21 +2,26 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from elman import plots
 from elman.data.fingerprint import Fingerprint, read_with_fingerprints, summary
 from elman.data.source import DataError, UnseenError, counted
 from elman.learning.fit import Checkpoint, Plan, Progress, fit
+from elman.lock import NAME as LOCK
+from elman.lock import FolderLock, LockedError
 from elman.report import Display, write_card
-from elman.run import Run, read_facts
-from elman.storage import DamagedError, read_tensors, write_json, write_tensors, write_whole
+from elman.run import METRICS, Run
+from elman.storage import DamagedError, is_part, read_tensors, sweep, write_json, write_tensors, write_whole
 from elman.tasks import find
+from elman.tasks.stored import read_facts
 from elman.tasks.task import Reading, Settings, Task
 
 FEWEST_BATCHES = 50  # in an epoch: a small file gets smaller batches, or it would be learned too slowly
@@ -59,17 +64,18 @@ def train(
         DivergedError: when the loss stops being a number.
         DamagedError: when `resume` meets a file that is not as it was written.
     """
-    kind, chosen, folder = prepare(task, settings, out, resume)
+    kind, chosen, folder = prepare(task, settings, out)
+    if train is None and (dev or test):
+        raise UsageError("dev and test need a training file beside them")
     display = Display()
-    if train is None:
-        if dev or test:
-            raise UsageError("dev and test need a training file beside them")
-        train, dev, test = kind.sample(folder / "sample")
-    parts = {"train": train, "dev": dev, "test": test}
-    given = {name: as_files(some) for name, some in parts.items() if some is not None}
-    readings = _read(kind, given, chosen, skip_bad, display)
-    files = {name: readings[name].files for name in given}
-    return train_on(kind, chosen, readings, files, folder, display, resume)[0]
+    with claim(folder, display, resume):
+        if train is None:
+            train, dev, test = kind.sample(folder / "sample")
+        parts = {"train": train, "dev": dev, "test": test}
+        given = {name: as_files(some) for name, some in parts.items() if some is not None}
+        readings = _read(kind, given, chosen, skip_bad, display)
+        files = {name: readings[name].files for name in given}
+        return train_on(kind, chosen, readings, files, folder, display, resume)[0]
 
 
 def as_files(files: Files) -> list[str]:
@@ -78,7 +84,7 @@ def as_files(files: Files) -> list[str]:
 
 
 def prepare(
-    task: str, settings: Mapping[str, Any], out: str | Path | None, resume: bool
+    task: str, settings: Mapping[str, Any], out: str | Path | None
 ) -> tuple[type[Task], Settings, Path]:
     """Return the task, its settings and the folder that a call names. Raises UsageError."""
     try:
@@ -87,8 +93,28 @@ def prepare(
     except ValueError as error:
         raise UsageError(str(error)) from None
     folder = Path(out) if out is not None else Path("runs") / task
-    _check_folder(folder, resume)
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"out must be a folder, and {path} is a file")
     return kind, chosen, folder
+
+
+@contextmanager
+def claim(folder: Path, display: Display, resume: bool = False) -> Iterator[None]:
+    """Hold the folder of a run: nobody else trains in it meanwhile. Raises UsageError where it is taken."""
+    lock = FolderLock(folder)
+    try:
+        lock.take()
+    except LockedError as error:
+        raise UsageError(str(error)) from None
+    try:
+        _check_folder(folder, resume)
+        sweep(folder)
+        if lock.warning:
+            display.say(lock.warning)
+        yield
+    finally:
+        lock.release()
 
 
 def train_on(
@@ -145,9 +171,10 @@ def train_on(
     answers = {part: run.answers(reading.examples) for part, reading in judged.items()}
     metrics = {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
     metrics["baselines"] = baselines
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=1, ensure_ascii=False).encode() + b"\n")
     _draw(run, log, readings, answers)
     write_card(run, metrics, log, readings)
+    # The last file: a run that has it is finished.
+    write_whole(folder / METRICS, json.dumps(metrics, indent=1, ensure_ascii=False).encode() + b"\n")
     return run, plain
 
 
@@ -166,7 +193,7 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
         grain=task.grain(readings["dev"].examples),
         depths=task.depths(model),
     )
-    checkpoint, log = _load_checkpoint(folder) if resume else (None, [])
+    checkpoint, log = _load_checkpoint(folder, model) if resume else (None, [])
     if checkpoint:
         display.say(f"goes on behind epoch {checkpoint.epoch}")
 
@@ -214,11 +241,9 @@ def _draw(
 
 def _check_folder(folder: Path, resume: bool) -> None:
     """Refuse a folder in which something would be overwritten, before any work is done."""
-    for path in (folder, *folder.parents):
-        if path.exists() and not path.is_dir():
-            raise UsageError(f"out must be a folder, and {path} is a file")
-    # A part of run.json is what a run leaves that was killed as it wrote its first file.
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} - {"sample", ".run.json.part"}:
+    # A part is what a run leaves that was killed as it wrote its first file.
+    names = {path.name for path in folder.iterdir() if not is_part(path.name)}
+    if not names - {"sample", LOCK}:
         return
     if not (folder / "run.json").exists():
         raise UsageError(f"{folder} is not empty; name another folder with --out")
@@ -294,13 +319,17 @@ def _warn_of_duplicates(task: Task, readings: dict[str, Reading], display: Displ
             display.say(f"warning: {twice:,} of the {of} of {part} stand in the {file} file too")
 
 
-def _load_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[dict[str, Any]]]:
+def _load_checkpoint(folder: Path, model: nn.Module) -> tuple[Checkpoint | None, list[dict[str, Any]]]:
     """Return the last checkpoint and the log up to it; nothing of either when training had not got so far."""
     path = folder / "checkpoint.safetensors"
     if not path.exists():
         return None, []
     tensors, facts = read_tensors(path)
-    checkpoint = Checkpoint(tensors, **facts)
+    try:
+        checkpoint = Checkpoint(tensors, **facts)
+        checkpoint.check(model)
+    except (TypeError, ValueError) as error:
+        raise DamagedError(path, f"no checkpoint of this run ({error})") from None
     try:
         text = (folder / "log.jsonl").read_text()
         rows = [json.loads(line) for line in text.splitlines()][: checkpoint.epoch]
@@ -317,7 +346,11 @@ def _save_checkpoint(folder: Path, progress: Progress, log: list[dict[str, Any]]
     assert progress.checkpoint
     rows = "".join(json.dumps(row) + "\n" for row in log)
     write_whole(folder / "log.jsonl", rows.encode())
-    facts = {name: getattr(progress.checkpoint, name) for name in ("epoch", "step", "best", "best_epoch")}
+    facts = {
+        field.name: getattr(progress.checkpoint, field.name)
+        for field in fields(progress.checkpoint)
+        if field.name != "tensors"
+    }
     write_tensors(folder / "checkpoint.safetensors", progress.checkpoint.tensors, facts)
     write_json(folder / "checkpoint.json", facts)
 
@@ -330,5 +363,6 @@ def _logged(progress: Progress) -> dict[str, Any]:
         "score": progress.score,
         "best": progress.best,
         "kept": progress.keep,
+        "rollbacks": progress.checkpoint.rollbacks if progress.checkpoint else 0,
         "steps_a_second": round(progress.rate, 1),
     }

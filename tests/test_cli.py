@@ -10,6 +10,7 @@ import json
 import lzma
 import math
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,13 +20,15 @@ from typing import Any, NamedTuple, NoReturn
 
 import pytest
 
+from elman import training
 from elman.cli import main
 from elman.data.columns import read_columns
 from elman.data.source import DataError
 from elman.data.tags import spans
+from elman.learning.fit import Progress, fit
 from elman.learning.metrics import entity_scores
 from elman.run import Run
-from elman.storage import read_json, write_json
+from elman.storage import DiskFullError, read_json, write_json
 from elman.tasks import TASKS
 from elman.tasks.ner import NER
 
@@ -608,6 +611,13 @@ def test_divergence(elman: Call, files: Files, settings: Settings, tmp_path: Pat
     assert re.search(
         rf"^elman: training diverged: .* {re.escape(str(files['train']))}:\d+", told.err, re.MULTILINE
     )
+    back = re.findall(
+        r"^warning: found a .* at update \d+, .*; back to (.*), at a learning rate of (.*)$",
+        told.err,
+        re.MULTILINE,
+    )
+    assert [rate for _, rate in back] == ["5e+29 (1 of 3)", "2.5e+29 (2 of 3)", "1.25e+29 (3 of 3)"]
+    assert "go on with it" not in told.err
 
 
 def test_a_damaged_file(elman: Call, trained: Path, tmp_path: Path) -> None:
@@ -641,6 +651,74 @@ def test_a_bug_of_ours_shows_where_it_is() -> None:
     assert "ZeroDivisionError" in err
 
 
+class Stop:
+    """Ends a training at the end of its second epoch."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __call__(self, *args: Any) -> Iterator[Progress]:
+        for progress in fit(*args):
+            if progress.epoch == 3:
+                raise self.error
+            yield progress
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "elman: interrupted\n"),
+        (SystemExit(143), 143, ""),
+        (DiskFullError(Path("run/log.jsonl"), 5000, 12), 2, "5,000 bytes are needed, 12 are free\n"),
+    ],
+)
+def test_what_stops_a_training_says_how_it_goes_on(
+    error: BaseException,
+    code: int,
+    told: str,
+    elman: Call,
+    files: Files,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    call = ["train", "ner", files["train"], "--dev", files["dev"], "--out", "a run", *flags(settings)]
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "fit", Stop(error))
+        stopped = elman(*call)
+    again = shlex.join(["elman", *map(str, call), "--resume"])
+    assert (stopped.code, stopped.out) == (code, "")
+    assert f"elman: training has stopped; go on with it: {again}\n" in stopped.err
+    assert told in stopped.err
+
+    warning = (
+        "warning: the training of a run is not finished: epoch 2 of 4 is done; unless it still runs, "
+        f"go on with it: {again}\n"
+    )
+    for words in (["evaluate", "a run", files["test"]], ["predict", "a run", "in Oslo"]):
+        answered = elman(*words)
+        assert answered.code == 0
+        assert answered.out
+        assert warning in answered.err
+
+    assert elman(*shlex.split(again)[1:]).code == 0
+    assert elman("predict", "a run", "in Oslo").err == ""
+
+
+def test_a_training_that_never_began_names_nothing_to_go_on_with(
+    elman: Call, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(NER, "read", interrupted)
+    told = elman("train", "ner", files["train"], "--out", tmp_path / "run")
+    assert (told.code, told.err.strip()) == (130, "elman: interrupted")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals(number: int, code: int, files: Files, settings: Settings, tmp_path: Path) -> None:
@@ -658,6 +736,9 @@ def test_signals(number: int, code: int, files: Files, settings: Settings, tmp_p
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (code, "")
     assert "Traceback" not in err
+    again = shlex.join(["elman", *map(str, call), "--resume"])
+    assert f"elman: training has stopped; go on with it: {again}\n" in err
+    assert not (tmp_path / "run" / ".lock").exists()
 
 
 @pytest.mark.parametrize("word", ["tasks", "--help"])  # rich writes the one, click the other

@@ -1,6 +1,8 @@
 """Law 4: files are written whole, and read only when every byte is as it was written."""
 
+import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors, write_whole
+from elman.data.source import DataError
+from elman.storage import (
+    DamagedError,
+    DiskFullError,
+    read_json,
+    read_tensors,
+    write_json,
+    write_tensors,
+    write_whole,
+)
 
 ZEROS = "0" * 64
 FACTS = {"task": "ner", "size": 3, "ö": [1.5, None, True]}
@@ -215,6 +226,44 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
     write_json(path, {"new": 2})  # what the failed write left behind is in nobody's way
     assert read_json(path) == {"new": 2}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named_with_what_is_needed_and_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.json"
+    write_json(path, {"old": 1})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(DiskFullError) as raised:
+            write_whole(path, bytes(12_345))
+    told = re.fullmatch(
+        r"(.*): no space left on the disk: 12,345 bytes are needed, ([\d,]+) are free\n  free some space, .*",
+        str(raised.value),
+    )
+    assert told
+    assert told[1] == str(path)
+    assert read_json(path) == {"old": 1}
+    assert list(tmp_path.iterdir()) == [path]  # the half of a file would need the space that is missing
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_device_that_is_full_is_named() -> None:
+    with pytest.raises(DiskFullError, match=r"^/dev/full: no space left on the disk: 3 bytes are needed, "):
+        write_whole(Path("/dev/full"), b"new")
+
+
+def test_more_facts_than_are_read_are_not_written(tmp_path: Path) -> None:
+    for facts in ({"text": "x" * (17 << 20)}, {"numbers": [0] * 600_000}):
+        with pytest.raises(
+            DataError, match=r"run\.json: found too much to write: more than [\d,]+ (bytes|values)\n"
+        ):
+            write_json(tmp_path / "run.json", facts)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_content_is_on_the_disk_before_the_name_and_the_folder_after(

@@ -15,6 +15,7 @@ _UNPACK = "unpack it, and give a file that was in it"
 _MEDIA = "for speech and video, give a manifest: a table whose column path names such files"
 _ARRAY = "save its numbers as an array for the task series: numpy.save('NEW.npy', array)"
 _TABLE = "save its table as CSV or JSON lines"
+_WEIGHTS = "it holds a network; give a file of data"
 _WORD2VEC = (
     "save it as text with gensim: "
     "KeyedVectors.load_word2vec_format(FILE, binary=True).save_word2vec_format(NEW)"
@@ -23,6 +24,7 @@ _WORD2VEC = (
 # The pattern of the first bytes. None can begin a text.
 _KINDS = (
     (rb"PK\x03\x04.{26}.{0,99}(\[Content_Types\]|mimetype)", Kind("an office document", _TABLE)),
+    (rb"PK\x03\x04.{26}.{0,99}/data\.pkl", Kind("a PyTorch file, which could run code", _WEIGHTS)),
     (rb"PK\x03\x04", Kind("a zip archive", _UNPACK)),
     (rb".{257}ustar", Kind("a tar archive", f"{_UNPACK}: tar xf FILE")),
     (rb"7z\xbc\xaf\x27\x1c", Kind("a 7z archive", _UNPACK)),
@@ -39,6 +41,9 @@ _KINDS = (
     (rb"ARROW1\0\0", Kind("an Arrow file", _TABLE)),
     (rb"SQLite format 3\0", Kind("an SQLite database", _TABLE)),
     (rb"\x80[\x02-\x05]", Kind("a pickle, which could run code", "save its data as text")),
+    (rb"\x08[\x01-\x1f][\x12\x1a\x3a\x42]", Kind("an ONNX file", _WEIGHTS)),  # its version, then a field
+    (rb".{4}\0{4}\{\"", Kind("a safetensors file", _WEIGHTS)),
+    (rb"GGUF[\x01-\x09]\0\0\0", Kind("a GGUF file", _WEIGHTS)),
     (rb"BAM\x01", Kind("a BAM file", "save it as FASTQ: samtools fastq FILE > NEW")),
     (rb"CRAM[\x01-\x04]", Kind("a CRAM file", "save it as FASTQ: samtools fastq FILE > NEW")),
     (rb"%PDF-\d", Kind("a PDF document", "save its text as a .txt file")),

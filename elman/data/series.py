@@ -7,10 +7,12 @@ Letters: T steps, C channels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from elman.data.arrays import narrowed
+from elman.data.facts import numbers
 from elman.data.numbers import read_number, read_numbers
 from elman.data.source import DataError, counted, quote
 
@@ -251,6 +253,14 @@ class Scale:
         deviation = np.sqrt(np.where(there, (rows - mean) ** 2, 0).sum(0) / count)
         constant = deviation <= LEAST_SPREAD * np.abs(mean)
         return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
+
+    @classmethod
+    def from_facts(cls, values: Sequence[Any], length: int) -> "Scale":
+        """Restore a scale of so many numbers. Raises ValueError where the values are none."""
+        mean, deviation = (numbers(one, "scale", length) for one in values)
+        if min(deviation, default=1) <= 0:
+            raise ValueError("a deviation must be more than 0")
+        return cls(mean, deviation)
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Bring rows [N, C] to mean 0 and deviation 1."""

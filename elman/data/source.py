@@ -92,6 +92,8 @@ def nearest(word: str, known: list[str]) -> str | None:
     >>> nearest("--learning_rat", ["--layers", "--learning-rate"])
     '--learning-rate'
     """
+    if len(word) > _PART:  # no slip of a finger, and slow to compare
+        return None
     plain = {_plain(name): name for name in reversed(known)}
     near = difflib.get_close_matches(_plain(word), plain, n=1)
     if not near and _plain(word):

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import regex
 
 from elman.data.extras import need
+from elman.data.facts import flag, text, texts
 from elman.data.source import DataError, counted
 from elman.data.text import COMPOUND, LETTER
 from elman.data.vocabulary import PADDING, UNKNOWN, Vocabulary
@@ -26,6 +27,7 @@ Unit = Literal["word", "character", "subword"]
 UNITS: tuple[Unit, ...] = ("word", "character", "subword")
 BEGIN, END = 2, 3
 LONGEST_TEXT = 2**30  # bytes, as many as sentencepiece takes; longer texts it leaves out in silence
+LARGEST_MODEL = 3 << 20  # bytes of a model of subwords; 8,000 of them take 0.4 million
 LEAST_KNOWN = 0.98  # of a text's characters, as few as sentencepiece takes
 _MARKS = ("<begin>", "<end>")
 _WORD = regex.compile(rf"<{LETTER}+>|{COMPOUND}")
@@ -117,11 +119,17 @@ class Units:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Units":
-        """Restore what `facts` gave."""
-        if facts["kind"] == "subword":
-            model = base64.b64decode(facts["model"], validate=True)
-            return cls("subword", _pieces(model), facts["lower"], model)
-        return cls(facts["kind"], tuple(facts["symbols"]), facts["lower"])
+        """Restore what `facts` gave. Raises ValueError where it did not give it."""
+        kind, lower = text(facts, "kind"), flag(facts, "lower")
+        if kind == "subword":
+            model = base64.b64decode(text(facts, "model"), validate=True)
+            if len(model) > LARGEST_MODEL:
+                raise ValueError(f"a model of {len(model):,} bytes; it has {LARGEST_MODEL:,} at most")
+            return cls(kind, _pieces(model), lower, model)
+        symbols = texts(facts, "symbols")
+        if kind not in UNITS or symbols[2 : END + 1] != _MARKS:
+            raise ValueError(f"units must be {', '.join(UNITS)}, and begin with the four marks")
+        return cls(kind, symbols, lower)
 
     @cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -138,8 +146,8 @@ def _learn_subwords(texts: Sequence[str], largest: int) -> bytes:
     sentencepiece = need("sentencepiece", "text")
     model = io.BytesIO()
     characters = Counter[str]()
-    for text in texts:
-        characters.update(text)
+    for line in texts:
+        characters.update(line)
     # Each character that is known is a piece; at most half of the pieces shall be, and the rarest go first.
     known = sum(count for _, count in characters.most_common(largest // 2))
     try:
@@ -167,6 +175,13 @@ def _learn_subwords(texts: Sequence[str], largest: int) -> bytes:
             "a subword for each character, and some more",
             "make it larger, or take characters for units",
         ) from None
+    if len(model.getvalue()) > LARGEST_MODEL:
+        raise DataError(
+            "the dictionary",
+            f"{counted(largest, 'subword')}: a model of {len(model.getvalue()):,} bytes",
+            f"at most {LARGEST_MODEL:,}",
+            "make it smaller",
+        )
     return model.getvalue()
 
 
@@ -175,5 +190,8 @@ def _processor(model: bytes) -> Any:
 
 
 def _pieces(model: bytes) -> tuple[str, ...]:
-    processor = _processor(model)
+    try:
+        processor = _processor(model)
+    except RuntimeError as error:
+        raise ValueError(f"no model of subwords: {error}") from None
     return tuple(processor.id_to_piece(number) for number in range(processor.get_piece_size()))

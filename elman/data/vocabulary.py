@@ -1,9 +1,12 @@
 """The dictionary: every symbol gets a number, and what was never seen gets the number of the unknown."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+from elman.data.facts import texts
 
 PADDING, UNKNOWN = 0, 1
 _SPECIAL = ("<padding>", "<unknown>")
@@ -29,6 +32,14 @@ class Vocabulary:
         counts = Counter(symbols)
         kept = [symbol for symbol, n in counts.most_common() if n >= min_count and symbol not in _SPECIAL]
         return cls(_SPECIAL + tuple(kept[: largest - len(_SPECIAL)]))
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], name: str) -> "Vocabulary":
+        """Restore the symbols that `facts` has under a name. Raises ValueError where they are none."""
+        symbols = texts(facts, name)
+        if symbols[:2] != _SPECIAL:
+            raise ValueError(f"{name!r} must begin with {' and '.join(_SPECIAL)}")
+        return cls(symbols)
 
     def extended(self, symbols: Iterable[str], largest: int) -> "Vocabulary":
         """Return a vocabulary with these symbols behind its own, as many as make it `largest`."""

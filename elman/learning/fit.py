@@ -30,14 +30,18 @@ class Batch(Protocol):
 
 
 class DivergedError(Exception):
-    """The loss or its gradient stopped being a number."""
+    """The loss or its gradient stopped being a number; `found` says where."""
 
     def __init__(self, what: str, step: int, places: Sequence[str]) -> None:
         shown = ", ".join(islice(places, 3)) + (f" and {len(places) - 3} more" if len(places) > 3 else "")
+        self.found = f"found a {what} at update {step}, on the batch of {shown}"
         super().__init__(
-            f"training diverged: found a {what} at update {step}, on the batch of {shown}\n"
+            f"training diverged: {self.found}\n"
             "  expected finite numbers\n  try a smaller --learning-rate, and look at these lines"
         )
+
+
+ROLLBACKS = 3  # at most, before training that diverges is given up
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,42 @@ class Checkpoint:
     step: int
     best: float
     best_epoch: int
+    rollbacks: int = 0  # how often training went back, each time to half the learning rate
+
+    def check(self, model: nn.Module) -> None:
+        """Raise ValueError where it is none of the training of this model."""
+        for name in ("epoch", "step", "best_epoch", "rollbacks"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise ValueError(f"{name} is no number of times")
+        if type(self.best) not in (int, float):
+            raise ValueError("best is no score")
+        known = {"random": torch.get_rng_state()}
+        for i, parameter in enumerate(model.parameters()):
+            known |= dict.fromkeys((f"trained.{i}", f"average.{i}"), parameter)
+        optional = {
+            f"optimizer.{i}.{name}": torch.zeros(()) if name == "step" else parameter
+            for i, parameter in enumerate(model.parameters())
+            for name in ("step", "exp_avg", "exp_avg_sq")
+        }
+        if missing := known.keys() - self.tensors.keys():
+            raise ValueError(f"{min(missing)} is not there")
+        known |= optional
+        for name, tensor in self.tensors.items():
+            wanted = known.get(name)
+            if wanted is None or (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+                raise ValueError(f"{name[:80]} is {tensor.dtype} {list(tensor.shape)}")
+        try:
+            torch.Generator().set_state(self.tensors["random"])
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands after an update, or, with a `score`, at the end of an epoch."""
+    """Where training stands after an update, or, with a `score`, at the end of an epoch.
+
+    With a `rollback`, which says why, training has gone back to the end of the epoch before.
+    """
 
     epoch: int  # epochs begun
     step: int  # updates done
@@ -112,6 +147,7 @@ class Progress:
     best_epoch: int = 0  # the last epoch that was as good: its weights are kept
     keep: bool = False  # whether this epoch's weights take the place of those kept before
     checkpoint: Checkpoint | None = None  # at the end of an epoch
+    rollback: str | None = None
 
 
 def fit(
@@ -128,6 +164,9 @@ def fit(
     judged, and that a caller saves. Dropout draws from torch's global generator, whose state the checkpoint
     carries.
 
+    Where the loss or the gradient stops being finite, the epoch begins again as it began before, at half the
+    learning rate from there on; `ROLLBACKS` times at most.
+
     Args:
         model: to be trained in place; it holds the averaged weights of the last epoch at the end.
         batches: gives the batches (see `Batch`) of an epoch, counted from 1; at least one.
@@ -137,62 +176,63 @@ def fit(
         resume: where to go on; with it, the updates to come are bitwise those of a run never stopped.
 
     Raises:
-        DivergedError: when the loss or the gradient is not finite.
+        DivergedError: when the loss or the gradient is not finite, and was not at smaller learning rates.
     """
     parameters: list[Tensor] = list(model.parameters())
     optimizer = torch.optim.AdamW(_groups(model, plan), weight_decay=plan.weight_decay, fused=True)
     average = [parameter.detach().clone() for parameter in parameters]
-    best, best_epoch, begun, step = plan.worst, 0, 0, 0
+    good = Checkpoint(_tensors(parameters, average, optimizer), 0, 0, plan.worst, 0)  # where to go back to
     if resume is not None:
+        good = resume
         _restore(resume.tensors, parameters, average, optimizer)
-        best, best_epoch, begun, step = resume.best, resume.best_epoch, resume.epoch, resume.step
+    best, best_epoch, begun, step = good.best, good.best_epoch, good.epoch, good.step
+    rollbacks = good.rollbacks
 
     clock, seen = time.monotonic(), 0
+
+    def stands(position: float, loss: float, **more: Any) -> Progress:
+        elapsed = time.monotonic() - clock
+        left = elapsed / (position - begun) * (plan.epochs - position) if position > begun else 0.0
+        return Progress(
+            epoch=epoch,
+            step=step,
+            position=position,
+            loss=loss,
+            rate=seen / elapsed,
+            seconds_left=left,
+            best=best,
+            best_epoch=best_epoch,
+            **more,
+        )
+
     for epoch in range(begun + 1, plan.epochs + 1):
         if epoch - 1 - best_epoch >= plan.patience:
             return
-        todo = batches(epoch)
-        total = 0.0
         progress = None
-        model.train()
-        for number, batch in enumerate(todo):
-            # Half an update in, so that neither the first nor the last has a rate of zero.
-            position = epoch - 1 + (number + 0.5) / len(todo)
-            for group in optimizer.param_groups:
-                group["lr"] = plan.rate_at(position, group["depth"])
-            optimizer.zero_grad()
-            batch_loss = loss(batch)
-            if not torch.isfinite(batch_loss):
-                raise DivergedError(f"loss of {batch_loss.item()}", step + 1, batch.places)
-            batch_loss.backward()
-            norm = nn.utils.clip_grad_norm_(parameters, plan.clip)
-            if not torch.isfinite(norm):
-                raise DivergedError(f"gradient of norm {norm.item()}", step + 1, batch.places)
-            optimizer.step()
-            step += 1
-            # A young average forgets faster, or the random first weights would stay in it for long.
-            _move(average, parameters, min(plan.averaging, step / (step + 9)))
-
-            total += batch_loss.item()
-            seen += batch.real_steps
-            elapsed = time.monotonic() - clock
-            position = epoch - 1 + (number + 1) / len(todo)
-            progress = Progress(
-                epoch=epoch,
-                step=step,
-                position=position,
-                loss=total / (number + 1),
-                rate=seen / elapsed,
-                seconds_left=elapsed / (position - begun) * (plan.epochs - position),
-                best=best,
-                best_epoch=best_epoch,
-            )
-            yield progress
-        assert progress is not None, "an epoch without batches"
+        while progress is None:
+            todo = batches(epoch)
+            model.train()
+            updates = _updates(parameters, average, optimizer, loss, plan, good, todo, 0.5**rollbacks)
+            try:
+                for number, mean in enumerate(updates):
+                    step += 1
+                    seen += todo[number].real_steps
+                    progress = stands(epoch - 1 + (number + 1) / len(todo), mean)
+                    yield progress
+            except DivergedError as error:
+                if rollbacks == ROLLBACKS:
+                    raise
+                rollbacks += 1
+                progress, step = None, good.step
+                _restore(good.tensors, parameters, average, optimizer)
+                where = f"the end of epoch {good.epoch}" if good.epoch else "the beginning"
+                rate = f"a learning rate of {plan.learning_rate * 0.5**rollbacks:g}"
+                why = f"{error.found}; back to {where}, at {rate} ({rollbacks} of {ROLLBACKS})"
+                yield stands(epoch - 1, math.nan, rollback=why)
+            else:
+                assert progress is not None, "an epoch without batches"
 
         trained = [parameter.detach().clone() for parameter in parameters]
-        if not all(bool(torch.isfinite(weight).all()) for weight in average):
-            raise DivergedError("weight that is no number", step, todo[-1].places)
         _assign(parameters, average)
         model.eval()
         with torch.no_grad():
@@ -201,17 +241,66 @@ def fit(
             best = score
         if keep := plan.as_good(score, best):
             best_epoch = epoch
-        tensors = _tensors(trained, average, optimizer)
+        good = Checkpoint(_tensors(trained, average, optimizer), epoch, step, best, best_epoch, rollbacks)
         yield replace(
             progress,
             score=score,
             best=best,
             best_epoch=best_epoch,
             keep=keep,
-            checkpoint=Checkpoint(tensors, epoch, step, best, best_epoch),
+            checkpoint=good,
         )
         if epoch < plan.epochs:
             _assign(parameters, trained)
+
+
+def _updates(
+    parameters: list[Tensor],
+    average: list[Tensor],
+    optimizer: torch.optim.Optimizer,
+    loss: Callable[[Any], Tensor],
+    plan: Plan,
+    begun: Checkpoint,
+    todo: Sequence[Any],
+    factor: float,
+) -> Iterator[float]:
+    """Update the weights with each batch of an epoch; yield the mean loss over the batches so far.
+
+    Args:
+        parameters: to be trained.
+        average: of them, moved along.
+        optimizer: of the parameters.
+        loss: of a batch.
+        plan: how fast.
+        begun: what training was at the end of the epoch before.
+        todo: the batches.
+        factor: of the plan's learning rate.
+
+    Raises:
+        DivergedError: when the loss, the gradient or a weight is not finite.
+    """
+    total, step = 0.0, begun.step
+    for number, batch in enumerate(todo):
+        # Half an update in, so that neither the first nor the last has a rate of zero.
+        position = begun.epoch + (number + 0.5) / len(todo)
+        for group in optimizer.param_groups:
+            group["lr"] = factor * plan.rate_at(position, group["depth"])
+        optimizer.zero_grad()
+        batch_loss = loss(batch)
+        if not torch.isfinite(batch_loss):
+            raise DivergedError(f"loss of {batch_loss.item()}", step + 1, batch.places)
+        batch_loss.backward()
+        norm = nn.utils.clip_grad_norm_(parameters, plan.clip)
+        if not torch.isfinite(norm):
+            raise DivergedError(f"gradient of norm {norm.item()}", step + 1, batch.places)
+        optimizer.step()
+        step += 1
+        # A young average forgets faster, or the random first weights would stay in it for long.
+        _move(average, parameters, min(plan.averaging, step / (step + 9)))
+        total += batch_loss.item()
+        yield total / (number + 1)
+    if not all(bool(torch.isfinite(weight).all()) for weight in average):
+        raise DivergedError("weight that is no number", step, todo[-1].places)
 
 
 def _groups(model: nn.Module, plan: Plan) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.data.batch import fill, pack, unpack
+from elman.data.facts import flag, texts
 from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta
 from elman.data.source import DataError
 from elman.data.strands import (
@@ -45,7 +46,8 @@ from elman.samples import dna as samples
 from elman.tasks import labels
 from elman.tasks.bases import Batch, Reader, View
 from elman.tasks.declarations.dna import DECLARATION, DNASettings
-from elman.tasks.pretrained import Pretrained
+from elman.tasks.pretrained import Pretrained, sizes_of
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import Reading, Task
 
 APART = 3  # bases from a frame to the next, where the whole sequence has the label
@@ -132,7 +134,7 @@ class DNA(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: DNASettings) -> "DNA":
         """Restore them."""
-        return cls(settings, facts["labels"], facts["per_base"], facts["sizes"])
+        return cls(settings, texts(facts, "labels", MOST_LABELS), flag(facts, "per_base"), sizes_of(facts))
 
     def check(self, examples: Sequence[Strand]) -> None:
         """Raise DataError at a label that training never showed."""

@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.arrays import numbers_of
 from elman.data.batch import fill, pack
+from elman.data.facts import flag, items, numbers, texts, whole
 from elman.data.frames import (
     HOP_MS,
     PRIOR_FRAMES,
@@ -240,9 +241,10 @@ class Hearing(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SpeechSettings) -> Self:
         """Restore them."""
-        mean, square, prior = facts["normal"]
-        normal = Normal(tuple(mean), tuple(square), prior)
-        return cls(settings, facts["symbols"], normal, sound=facts["sound"])
+        mean, square, prior = items(facts, "normal")
+        mean, square = numbers(mean, "mean"), numbers(square, "mean square", len(mean))
+        normal = Normal(mean, square, whole(prior, "prior", 1))
+        return cls(settings, texts(facts, "symbols"), normal, sound=flag(facts, "sound"))
 
     def check(self, examples: Sequence[Recording]) -> None:
         """Raise DataError at frames of another kind than those of the training file."""

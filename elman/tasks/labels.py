@@ -14,6 +14,7 @@ from elman.data.source import DataError, UnseenError, counted, did_you_mean, quo
 from elman.data.written import CONFIDENCE, PREDICTED, Answers
 from elman.learning.calibration import FEWEST, best_temperature, temperature_gain
 from elman.learning.metrics import classification_scores
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import Task
 
 _SHOWN = 10  # labels in a message
@@ -22,7 +23,7 @@ _SHOWN = 10  # labels in a message
 def learn(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]:
     """Return the distinct labels of a training file in alphabetical order, and remarks on the rare ones.
 
-    Raises DataError where there is but one.
+    Raises DataError where there is but one, and where there are too many.
     """
     names, counts = np.unique(list(labels), return_counts=True)
     if len(names) < 2:
@@ -31,6 +32,13 @@ def learn(labels: Iterable[str], file: str) -> tuple[list[str], tuple[str, ...]]
             f"one label only: {quote(str(names[0]))}",
             "at least two, or there is nothing to tell apart",
             "add examples that have another label",
+        )
+    if len(names) > MOST_LABELS:
+        raise DataError(
+            file,
+            counted(len(names), "label"),
+            f"at most {MOST_LABELS:,}",
+            "check that this is the column of the labels",
         )
     once = names[counts == 1].tolist()
     remarks = (f"warning: {counted(len(once), 'label')} seen only once: {_shown(once)}",) if once else ()

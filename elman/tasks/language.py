@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack, unpack
+from elman.data.facts import part
 from elman.data.passages import Passage, read_passages
 from elman.data.source import DataError, quote
 from elman.data.units import BEGIN, END, Units
@@ -105,7 +106,7 @@ class Language(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: LanguageSettings) -> "Language":
         """Restore the dictionary."""
-        return cls(settings, Units.from_facts(facts["units"]))
+        return cls(settings, Units.from_facts(part(facts, "units")))
 
     def check(self, examples: Sequence[Passage]) -> None:
         """Let everything pass: what is not in the dictionary is the unknown unit."""

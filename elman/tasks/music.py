@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data.batch import fill, pack, unpack
 from elman.data.compression import plain_path
 from elman.data.events import Steps, check_steps, parse_json, read_steps, tune_of
+from elman.data.facts import flag
 from elman.data.midi import SUFFIXES, Note, Tune, is_midi, midi_bytes, midi_files, read_midi
 from elman.data.rows import Row
 from elman.data.source import DataError, counted
@@ -121,7 +122,7 @@ class Music(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: MusicSettings) -> "Music":
         """Restore it."""
-        return cls(settings, _playing(settings, events=facts["events"]))
+        return cls(settings, _playing(settings, events=flag(facts, "events")))
 
     def check(self, examples: Sequence[Piece]) -> None:
         """Raise DataError for a tune of which the run's way of writing has no note at all."""

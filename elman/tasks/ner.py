@@ -19,7 +19,7 @@ from elman.data.batch import unpack
 from elman.data.columns import Sentence, check_types, read_columns
 from elman.data.compression import plain_path
 from elman.data.conllu import is_conllu, read_unlabelled_conllu
-from elman.data.source import counted
+from elman.data.source import DataError, counted
 from elman.data.tags import Span, encode, is_tag, may_follow, spans
 from elman.data.text import places_of
 from elman.data.token_lists import is_token_lists, read_entity_lists, read_unlabelled_lists
@@ -75,6 +75,7 @@ class NER(WordTask):
 
     name, summary, shape, files, metric_name, settings_type = DECLARATION
     labels_fact = "types"
+    most_labels = 1000  # each pair of tags has a weight
 
     @classmethod
     def read(cls, path: str, settings: NERSettings, *, skip_bad: bool = False) -> Reading:
@@ -95,8 +96,15 @@ class NER(WordTask):
 
     @classmethod
     def labels_of(cls, train: Sequence[Sentence]) -> tuple[list[str], tuple[str, ...]]:
-        """Return the types of the entities."""
+        """Return the types of the entities. Raises DataError where there are too many."""
         types = sorted({entity.type for sentence in train for entity in spans(sentence.tags or ())})
+        if len(types) > cls.most_labels:
+            raise DataError(
+                train[0].file,
+                counted(len(types), "type"),
+                f"at most {cls.most_labels:,}",
+                "check that the last column has the tags",
+            )
         return types, () if types else (f"warning: no entity in the {counted(len(train), 'sentence')}",)
 
     @classmethod
@@ -172,9 +180,7 @@ class NER(WordTask):
 
     def model(self) -> Tagger:
         """Return a new network, which starts from what --vectors or --init has of its words."""
-        ends: list[str | None] = [*self.tags, None]
-        legal = torch.tensor([[may_follow(before, after, "IOBES") for after in ends] for before in ends])
-        model = Tagger(self.word_counts(), self.sizes, len(self.characters), legal, self.settings)
+        model = Tagger(self.word_counts(), self.sizes, len(self.characters), _legal(self.tags), self.settings)
         self.start(model.word)
         return model
 
@@ -249,6 +255,27 @@ def _kinds(sentence: Sentence, entities: Sequence[Span | Entity]) -> list[str]:
     for entity in entities:
         kinds[entity.start : entity.stop] = [entity.type] * (entity.stop - entity.start)
     return kinds
+
+
+def _legal(tags: Sequence[str]) -> Tensor:
+    """Return which tag may follow which (see `CRF`), [K+1, K+1].
+
+    That depends on their prefixes, and on whether their types are the same; so few pairs are asked for.
+    """
+    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(tag[2:] for tag in tags))}
+    ends = [*tags, "O"]  # behind the last and before the first, as outside
+    prefix = np.array(["OBIES".index(tag[0]) for tag in ends])
+    kind = np.array([kinds[tag[2:]] for tag in ends])
+    same, other = (
+        np.array([[may_follow(a, b, "IOBES") for b in _forms(after)] for a in _forms("x")])
+        for after in ("x", "y")
+    )
+    pair = prefix[:, None], prefix
+    return torch.from_numpy(np.where(kind[:, None] == kind, same[pair], other[pair]))
+
+
+def _forms(kind: str) -> list[str]:
+    return ["O", *(f"{prefix}-{kind}" for prefix in "BIES")]
 
 
 TASK = NER

@@ -12,19 +12,34 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from elman.data.facts import part, text, whole
 from elman.data.source import DataError, counted
 from elman.data.units import END, Unit, Units
 from elman.nn.layers import LAYERS
-from elman.storage import DamagedError, missing_run, read_json, read_tensors
-from elman.tasks.settings import language_model_files
+from elman.storage import missing_run
+from elman.tasks.settings import MOST_LAYERS, language_model_files
+from elman.tasks.stored import read_facts, read_weights, task_of
 
 SIZES = ("cell", "size", "hidden", "layers")
+
+
+def sizes_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sizes of what reads units, if anything does. Raises ValueError where they are none."""
+    sizes = part(facts, "sizes")
+    if sizes.keys() not in (set(), {"size"}, {*SIZES}):
+        raise ValueError(f"'sizes' must have size alone, or all of {', '.join(SIZES)}")
+    if "cell" in sizes and text(sizes, "cell") not in LAYERS:
+        raise ValueError(f"there is no cell {brief(sizes['cell'])}")
+    if whole(sizes.get("layers", 1), "layers", 1) > MOST_LAYERS:
+        raise ValueError(f"'layers' must be at most {MOST_LAYERS}")
+    return {name: size if name == "cell" else whole(size, name, 1) for name, size in sizes.items()}
 
 
 class Reader(nn.Module):
@@ -94,27 +109,25 @@ class Pretrained:
         Raises DataError where there is none, DamagedError.
         """
         run, model = language_model_files(folder).values()
-        expected, remedy = "the run of a language model", "train one: elman train language --out RUN"
+        folder, expected = Path(folder), "the run of a language model"
+        remedy = "train one: elman train language --out RUN"
         if not run.is_file():
-            raise missing_run(Path(folder), expected, remedy)
+            raise missing_run(folder, expected, remedy)
         if not model.is_file():
             raise DataError(str(folder), f"no {model.name}", expected, remedy)
-        facts = read_json(run)
+        facts = read_facts(folder)
         if facts.get("task") != "language":
             raise DataError(str(folder), f"a run of the task {facts.get('task')!r}", expected, remedy)
-        if unit and facts["settings"]["unit"] != unit:
+        language: Any = task_of(folder, facts)
+        if unit and language.settings.unit != unit:
             raise DataError(
                 str(folder),
-                f"a language model of {facts['settings']['unit']}s",
+                f"a language model of {language.settings.unit}s",
                 f"one of {unit}s",
                 f"train one: elman train language --unit {unit} --out RUN",
             )
-        weights, _ = read_tensors(model)
-        try:
-            sizes = {name: facts["settings"][name] for name in SIZES}
-            return cls(sizes, Units.from_facts(facts["learned"]["units"]), weights)
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedError(run, f"no language model of this version of elman ({error})") from None
+        sizes = {name: getattr(language.settings, name) for name in SIZES}
+        return cls(sizes, language.units, read_weights(folder, language))
 
     def units_for(self, texts: Iterable[str], largest: int) -> Units:
         """Return its units and behind them those that are new in these texts; there are no new subwords."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from elman.data.batch import pack
+from elman.data.facts import items, part, whole, wholes
 from elman.data.rows import Row
 from elman.data.source import DataError, counted
 from elman.data.tables import is_table, read_table
@@ -31,7 +32,8 @@ from elman.samples import sentiment as samples
 from elman.tasks import labels
 from elman.tasks.declarations.sentiment import DECLARATION, SentimentSettings
 from elman.tasks.labels import Verdict
-from elman.tasks.pretrained import Pretrained
+from elman.tasks.pretrained import Pretrained, sizes_of
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import Reading, Task
 from elman.tasks.texts import Batch, Classifier
 
@@ -127,8 +129,16 @@ class Sentiment(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SentimentSettings) -> "Sentiment":
         """Restore them."""
-        units, characters = Units.from_facts(facts["units"]), Vocabulary(tuple(facts["characters"]))
-        return cls(settings, units, characters, facts["labels"], facts["sizes"], facts["ngrams"])
+        units, characters = Units.from_facts(part(facts, "units")), Vocabulary.from_facts(facts, "characters")
+        given = part(facts, "labels")
+        if len(given) > MOST_LABELS:
+            raise ValueError(f"{len(given):,} labels, and {MOST_LABELS:,} at most")
+        counts = {label: whole(count, label) for label, count in given.items()}
+        task = cls(settings, units, characters, counts, sizes_of(facts))
+        task.ngrams = [wholes(sizes, "ngrams") for sizes in items(facts, "ngrams")]
+        if [len(one) for one in task.ngrams] != [len(patterns) for _, patterns in task._kinds()]:
+            raise ValueError("'ngrams' must have a number for each pattern")
+        return task
 
     @classmethod
     def shown(cls, example: Text, settings: Any) -> Collection[str]:

@@ -25,6 +25,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.data import series as data
 from elman.data.arrays import numbers_of
 from elman.data.batch import pack
+from elman.data.facts import flag, items, texts
 from elman.data.rows import Row
 from elman.data.series import Scale, Series, SeriesFile, hold, numbered
 from elman.data.series_formats import answers_beside, columns_of, format_of, read_one, read_series
@@ -38,6 +39,7 @@ from elman.samples import series as samples
 from elman.tasks import labels
 from elman.tasks.declarations.series import DECLARATION, SeriesSettings
 from elman.tasks.labels import Verdict
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import CannotError, Reading, Stream, Task
 
 WINDOW_HIDDEN = 100  # of the standard network
@@ -155,8 +157,10 @@ class SeriesTask(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: SeriesSettings) -> "SeriesTask":
         """Restore them."""
-        scale, target = (facts[name] and Scale(*map(tuple, facts[name])) for name in ("scale", "target"))
-        return cls(settings, facts["channels"], scale, facts["labels"], target, marked=facts["marked"])
+        channels, names = texts(facts, "channels"), texts(facts, "labels", MOST_LABELS)
+        scale = Scale.from_facts(items(facts, "scale"), len(channels))
+        target = None if facts["target"] is None else Scale.from_facts(items(facts, "target"), 1)
+        return cls(settings, channels, scale, names, target, marked=flag(facts, "marked"))
 
     def check(self, examples: Sequence[Series]) -> None:
         """Raise DataError at other channels than those of the training file, or an unknown label."""

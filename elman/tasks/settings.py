@@ -6,12 +6,14 @@ No torch is imported here, nor in `elman.tasks.declarations`, so that help answe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any, NamedTuple
 
 from elman.data.source import did_you_mean
 
 DEVICES = ("device", "gpu", "gpus", "cuda", "cpu")  # what a user may try to set
 CPU_ONLY = "models run on the CPU, which needs no option"
+MOST_LAYERS, MOST_LABELS = 100, 10_000
 CELLS = ("rnn", "gru", "lstm")  # the names of `elman.nn.layers.LAYERS`, which would import torch
 
 
@@ -61,12 +63,16 @@ class Settings:
     def __post_init__(self) -> None:
         for setting in fields(self):
             choices, value = setting.metadata["choices"], getattr(self, setting.name)
+            if not (value is None and setting.default is None):
+                _check_type(setting.name, value, setting.type)
             if choices and value not in choices:
                 object.__setattr__(self, setting.name, _choose(setting.name, value, choices))
         not_chosen = {f.name for f in fields(self) if f.default is None and getattr(self, f.name) is None}
         for name in ("hidden", "layers", "epochs", "patience", "batch_steps"):
             if name not in not_chosen and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.layers > MOST_LAYERS:
+            raise ValueError(f"layers must be at most {MOST_LAYERS}, got {self.layers}")
         if "dropout" not in not_chosen and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be from 0 to less than 1, got {self.dropout}")
         if not 0 <= self.seed < 2**63:
@@ -89,6 +95,14 @@ class Settings:
                 hint = hint or f"there are: {', '.join(known)}"
                 raise ValueError(f"there is no setting {name!r}; {hint}")
         return cls(**given)
+
+
+def _check_type(name: str, value: Any, kind: Any) -> None:
+    """Raise ValueError for a value that is not of the type of its setting."""
+    fits = isinstance(value, float | int if kind is float else kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        wanted = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind, "a text")
+        raise ValueError(f"{name} must be {wanted}, got {brief(value)}")
 
 
 def _choose(name: str, value: Any, choices: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack, unpack
 from elman.data.extras import need
+from elman.data.facts import part
 from elman.data.frames import HOP_MS, Normal, stack
 from elman.data.recordings import Recording, frames_of, windows_of
 from elman.data.written import PREDICTED, Answers
@@ -119,7 +120,7 @@ class Speech(Hearing):
         if settings.label:
             return SpokenWords.from_facts(facts, settings)
         task = super().from_facts(facts, settings)
-        task.language = facts["language"] and language_of(facts["language"])
+        task.language = language_of(part(facts, "language")) if facts["language"] is not None else None
         return task
 
     def model(self) -> Transcriber:

@@ -10,42 +10,47 @@ from typing import Any
 
 import torch
 
+from elman.data.facts import part
 from elman.data.source import DataError, quote
 from elman.data.units import END
 from elman.nn.shapes import OneToMany
-from elman.storage import missing_run, read_json, read_tensors
+from elman.storage import missing_run
 from elman.tasks.language import Language, LanguageSettings
+from elman.tasks.stored import FACTS, WEIGHTS, read_facts, read_weights, task_of
 
 
 def read_language(folder: str) -> tuple[Language, OneToMany]:
     """Load a run of the `language` task. Raises DataError where there is none, or one of other units."""
     path = Path(folder)
-    if not (path / "run.json").is_file():
+    if not (path / FACTS).is_file():
         raise missing_run(path, "the folder of a run of language")
-    if not (path / "model.safetensors").is_file():
+    if not (path / WEIGHTS).is_file():
         raise DataError(
             folder, "no trained run", "the folder of a run of language", "give what `elman train --out` named"
         )
-    facts = read_json(path / "run.json")
-    unit = facts["settings"].get("unit")
-    if facts["task"] != Language.name or unit != "character":
+    facts = read_facts(path)
+    settings = facts.get("settings")
+    unit = settings.get("unit") if isinstance(settings, dict) else None
+    if facts.get("task") != Language.name or unit != "character":
         raise DataError(
             folder,
-            f"a run of {facts['task']}" + (f" with --unit {unit}" if unit else ""),
+            f"a run of {facts.get('task')}" + (f" with --unit {unit}" if unit else ""),
             "a run of language with --unit character",
             f"train one: elman train language TEXT --lines --unit character --out {quote(folder)}",
         )
-    language = language_of({"settings": facts["settings"], "learned": facts["learned"]})
+    language = task_of(path, facts)
+    assert isinstance(language, Language)
+    weights = read_weights(path, language)
     model = language.model()
-    model.load_state_dict(read_tensors(path / "model.safetensors")[0])
+    model.load_state_dict(weights)
     return language, model
 
 
 def language_of(facts: Mapping[str, Any]) -> Language:
     """Restore a language model's dictionary from what `facts_of` gave."""
-    settings = LanguageSettings.of(facts["settings"])
+    settings = LanguageSettings.of(part(facts, "settings"))
     assert isinstance(settings, LanguageSettings)
-    return Language.from_facts(facts["learned"], settings)
+    return Language.from_facts(part(facts, "learned"), settings)
 
 
 def facts_of(language: Language) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import fill, pack
 from elman.data.extras import need
+from elman.data.facts import part
 from elman.data.parallel import Pair, Sides, paths, read_parallel
 from elman.data.rows import Row
 from elman.data.source import DataError
@@ -109,7 +110,7 @@ class Translation(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: TranslationSettings) -> "Translation":
         """Restore the dictionary."""
-        return cls(settings, Units.from_facts(facts["units"]))
+        return cls(settings, Units.from_facts(part(facts, "units")))
 
     def check(self, examples: Sequence[Pair]) -> None:
         """Raise DataError where the languages are swapped."""

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
+from elman.data.facts import texts
 from elman.data.manifest import Clip, Manifest, files_of, is_manifest, read_manifest, reading
 from elman.data.rows import Row
 from elman.data.source import DataError, counted
@@ -34,6 +35,7 @@ from elman.samples import video as samples
 from elman.tasks import labels
 from elman.tasks.declarations.video import DECLARATION, VideoSettings
 from elman.tasks.labels import Verdict
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import CannotError, Reading, Stream, Task
 
 COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
@@ -125,7 +127,7 @@ class Video(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: VideoSettings) -> "Video":
         """Restore the labels."""
-        return cls(settings, facts["labels"])
+        return cls(settings, texts(facts, "labels", MOST_LABELS))
 
     def check(self, examples: Sequence[Film]) -> None:
         """Raise DataError at the first label that training never showed."""

@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from elman.data.batch import pack
 from elman.data.columns import Sentence
+from elman.data.facts import texts
 from elman.data.source import DataError, read_lines
 from elman.data.text import split_words
 from elman.data.vectors import Vectors, read_vectors
@@ -31,7 +32,8 @@ from elman.learning.baselines import train_classifier, windows
 from elman.nn.layers import LAYERS
 from elman.nn.shapes import ManyToMany, OneToOne
 from elman.tasks.declarations.words import WordSettings
-from elman.tasks.pretrained import Pretrained, Reader
+from elman.tasks.pretrained import Pretrained, Reader, sizes_of
+from elman.tasks.settings import MOST_LABELS
 from elman.tasks.task import Settings, Task
 
 WORD_SIZE = 100  # of a word's embedding, unless --vectors brings another
@@ -114,6 +116,7 @@ class WordTask(Task):
     unit = "words"
     rare_labels = True
     labels_fact: ClassVar[str]  # what run.json calls the labels
+    most_labels: ClassVar[int] = MOST_LABELS
     tags: tuple[str, ...]
 
     def __init__(
@@ -187,8 +190,10 @@ class WordTask(Task):
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], settings: WordSettings) -> Self:
         """Restore the dictionaries."""
-        words, characters = Vocabulary(tuple(facts["words"])), Vocabulary(tuple(facts["characters"]))
-        return cls(settings, words, characters, facts[cls.labels_fact], facts["sizes"])
+        words, characters = (Vocabulary.from_facts(facts, name) for name in ("words", "characters"))
+        return cls(
+            settings, words, characters, texts(facts, cls.labels_fact, cls.most_labels), sizes_of(facts)
+        )
 
     def key(self, example: Sentence) -> tuple[str, ...]:
         """Return its words."""

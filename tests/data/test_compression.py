@@ -19,8 +19,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save
 
 from elman.data.events import read_steps
 from elman.data.manifest import read_manifest
@@ -283,6 +285,16 @@ def matlab() -> bytes:
     return in_memory(lambda file: savemat(file, {"x": np.ones(3)}))
 
 
+def pytorch() -> bytes:
+    content = io.BytesIO()
+    torch.save({"a": torch.ones(3)}, content)
+    return content.getvalue()
+
+
+def safetensors() -> bytes:
+    return save({"a": torch.ones(3)}, {"format": "pt"})
+
+
 def database(folder: Path) -> bytes:
     with sqlite3.connect(folder / "db") as opened:
         opened.execute("create table t (x)")
@@ -306,6 +318,10 @@ BINARY: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "gz of gz": (lambda: gzip.compress(gzip.compress(b"a")), "a file compressed twice", "decompress it"),
     "zstd": (lambda: b"\x28\xb5\x2f\xfd\x04\x00", "a zstd file", "zstd -d FILE"),
     "pickle": (lambda: pickle.dumps([1]), "a pickle, which could run code", "as text"),
+    "PyTorch": (pytorch, "a PyTorch file, which could run code", "it holds a network"),
+    "ONNX": (lambda: b"\x08\x08\x12\x07pytorch", "an ONNX file", "it holds a network"),
+    "safetensors": (safetensors, "a safetensors file", "it holds a network"),
+    "GGUF": (lambda: b"GGUF\x03\0\0\0" + bytes(16), "a GGUF file", "it holds a network"),
     "BAM": (lambda: gzip.compress(b"BAM\x01\0\0"), "a BAM file", "samtools fastq FILE > NEW"),
     "PDF": (lambda: b"%PDF-1.4\n%\xe2\xe3", "a PDF document", "as a .txt file"),
     "WAV": (lambda: b"RIFF\x24\x08\0\0WAVEfmt ", "a sound file", "a manifest: a table whose column path"),

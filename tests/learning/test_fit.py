@@ -293,8 +293,84 @@ def test_what_is_not_finite_stops_training_and_names_the_lines(
         "  expected finite numbers",
         "  try a smaller --learning-rate, and look at these lines",
     ]
-    assert len(before) == 4
+    # The second epoch is begun four times, and ends each time at its second update.
+    assert len(before) == 3 + 4 * 1 + 3
     assert all(map(np.array_equal, weights(model), before[-1]))
+
+
+def diverging(model: nn.Module, times: int) -> Callable[[Fake], Tensor]:
+    """A loss that is none at update 5, the first `times` that it comes there."""
+    left = [times]
+
+    def loss(batch: Fake) -> Tensor:
+        plain = loss_of(model, batch)
+        if batch.places[0] == "toy:210" and left[0]:
+            left[0] -= 1
+            return plain * torch.nan
+        return plain
+
+    return loss
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_training_that_diverges_goes_back_to_the_last_epoch_at_half_the_rate(times: int) -> None:
+    model, said = network(), []
+    torch.manual_seed(3)
+    ends: list[Progress] = []
+    for p in run(model, loss=diverging(model, times)):
+        said += [p.rollback] if p.rollback else []
+        ends += [p] if p.checkpoint else []
+    rates = ["0.025", "0.0125", "0.00625"]
+    assert said == [
+        "found a loss of nan at update 5, on the batch of toy:210, toy:211, toy:212 and 2 more; "
+        f"back to the end of epoch 1, at a learning rate of {rate} ({number} of 3)"
+        for number, rate in enumerate(rates[:times], 1)
+    ]
+    assert [p.epoch for p in ends] == [1, 2, 3, 4]
+    assert [p.step for p in ends] == [3, 6, 9, 12]
+    assert [p.checkpoint.rollbacks for p in ends if p.checkpoint] == [0, times, times, times]
+
+    # It is what a run is that goes on behind epoch 1 at that rate.
+    first = ends[0].checkpoint
+    assert first
+    slower = replace(PLAN, learning_rate=PLAN.learning_rate * 0.5**times)
+    for _ in run(other := network(), slower, resume=first):
+        pass
+    assert all(map(np.array_equal, weights(model), weights(other)))
+
+
+def test_training_that_diverges_at_first_begins_anew() -> None:
+    model, left = network(), [1]
+    torch.manual_seed(3)
+
+    def loss(batch: Fake) -> Tensor:
+        if batch.places[0] == "toy:120" and left[0]:
+            left[0] -= 1
+            return loss_of(model, batch) * torch.inf
+        return loss_of(model, batch)
+
+    said = [p.rollback for p in run(model, loss=loss) if p.rollback]
+    assert len(said) == 1
+    assert "; back to the beginning, at a learning rate of 0.025 (1 of 3)" in str(said[0])
+    other = network()
+    torch.manual_seed(3)
+    for _ in run(other, replace(PLAN, learning_rate=0.025)):
+        pass
+    assert all(map(np.array_equal, weights(model), weights(other)))
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_a_run_that_went_back_is_resumed_to_the_same_bits(epoch: int) -> None:
+    """Whether it was stopped before it diverged, which it then does again, or behind that."""
+    torch.manual_seed(3)
+    unbroken = network()
+    checkpoints = [p.checkpoint for p in run(unbroken, loss=diverging(unbroken, 1)) if p.checkpoint]
+    resumed = network()
+    times = 1 if epoch == 1 else 0
+    ends = list(run(resumed, loss=diverging(resumed, times), resume=checkpoints[epoch - 1]))
+    assert all(map(np.array_equal, weights(resumed), weights(unbroken)))
+    assert ends[-1].checkpoint
+    assert ends[-1].checkpoint.rollbacks == 1
 
 
 @pytest.mark.parametrize(

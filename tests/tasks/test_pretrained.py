@@ -228,7 +228,7 @@ def test_what_is_no_language_model_is_refused(runs: dict[str, Path], tmp_path: P
         Pretrained.load(tmp_path / "other")
     assert str(caught.value) == f"{tmp_path / 'other'}: found a run of the task 'ner'{remedy}"
     write_json(tmp_path / "other" / "run.json", {**facts, "learned": {}})
-    with pytest.raises(DamagedError, match="no language model of this version of elman"):
+    with pytest.raises(DamagedError, match="no run of this version of elman"):
         Pretrained.load(tmp_path / "other")
     (tmp_path / "other" / "model.safetensors").write_bytes(b"x")
     with pytest.raises(DamagedError):
