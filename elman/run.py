@@ -14,6 +14,7 @@ from torch import nn
 
 import elman
 from elman.data.source import DataError, UnseenError, read_lines
+from elman.nn.threads import threads
 from elman.storage import DamagedError, read_json, read_tensors, write_json, write_tensors
 from elman.tasks import find
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
@@ -206,7 +207,7 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": importlib.metadata.version("numpy"),
         "python": platform.python_version(),
-        "threads": str(torch.get_num_threads()),
+        "threads": str(threads()),
     }
 
 
