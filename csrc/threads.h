@@ -6,7 +6,9 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <thread>
 #include <vector>
@@ -57,29 +59,47 @@ void parallel(int64_t threads, int64_t count, const Work& work) {
 }
 
 // Where the threads that share sequences wait for each other between steps. A wait is a fraction of a microsecond
-// while all of them have a core; one that lasts gives its core away.
+// while all of them have a core. One that lasts sleeps: its core is wanted by others, perhaps by those it waits for.
 class Meeting {
+    static constexpr int SPINS = 2000;  // some 50 microseconds
+
     std::atomic<int64_t> arrivals{0};
+    std::atomic<int> sleepers{0};
     std::atomic<bool> broken{false};
+    std::mutex mutex;
+    std::condition_variable changed;
+
+    void wake() {
+        if (sleepers == 0) return;
+        std::lock_guard<std::mutex> lock(mutex);
+        changed.notify_all();
+    }
 
    public:
     // Returns when all `n` threads have called it as often as this one; `expected` is the caller's own count.
     // Throws std::bad_alloc if one of them left.
     void wait(int64_t n, int64_t& expected) {
         expected += n;
-        arrivals.fetch_add(1, std::memory_order_acq_rel);
-        for (int spins = 0; arrivals.load(std::memory_order_acquire) < expected; spins++) {
-            if (broken) throw std::bad_alloc();
-            if (spins < 10000) {
+        if (arrivals.fetch_add(1) + 1 == expected) return wake();
+        const auto over = [&] { return broken || arrivals >= expected; };
+        for (int spins = 0; spins < SPINS && !over(); spins++) {
 #if defined(__x86_64__)
-                __builtin_ia32_pause();
+            __builtin_ia32_pause();
 #endif
-            } else {
-                std::this_thread::yield();
-            }
         }
+        if (!over()) {
+            // Counted before it looks again: who arrives last sees either the sleeper or no need of it.
+            std::unique_lock<std::mutex> lock(mutex);
+            sleepers++;
+            changed.wait(lock, over);
+            sleepers--;
+        }
+        if (broken) throw std::bad_alloc();
     }
-    void leave() { broken = true; }
+    void leave() {
+        broken = true;
+        wake();
+    }
 };
 
 }  // namespace elman

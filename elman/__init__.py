@@ -8,6 +8,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import elman.openmp  # noqa: F401 - before torch is imported
+
 __version__ = "0.1.0"
 __all__ = ["__version__", "load", "train"]
 

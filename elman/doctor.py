@@ -7,12 +7,13 @@ from typing import Any
 import torch
 
 from elman.nn import kernels
+from elman.openmp import waiting
 
 LIBRARIES = ("elman", "torch", "numpy", "safetensors", "onnx", "onnxruntime")
 
 
 def examine() -> dict[str, Any]:
-    """Return what there is: {"versions", "machine", "threads", "kernels"}, of text and numbers only."""
+    """Return what there is, "versions", "machine", "threads", "waiting", "kernels": text and numbers only."""
     versions: dict[str, str | None] = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
@@ -28,6 +29,7 @@ def examine() -> dict[str, Any]:
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
         "threads": torch.get_num_threads(),
+        "waiting": waiting,
         "kernels": kernels.describe(),
     }
 
@@ -38,6 +40,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     said += [f"{name:12} {value or 'none'}" for name, value in found["machine"].items()]
     used = found["kernels"]
     said.append(f"{'threads':12} {found['threads']}{', ' + used['threads'] if used['threads'] else ''}")
+    said.append(f"{'threads wait':12} {found['waiting']}")
     said += [f"{'kernels':12} {name}: {state}" for name, state in used["libraries"].items()]
     said.append(f"{'quick calls':12} {used['quick calls']}")
     if used["instruction set"]:

@@ -16,6 +16,7 @@ import elman
 from elman.data.facts import texts, whole
 from elman.data.fingerprint import Fingerprint, summary
 from elman.data.source import DataError, UnseenError, counted, read_lines
+from elman.nn.threads import threads
 from elman.storage import DamagedError, read_json, write_json, write_tensors, write_whole
 from elman.tasks.stored import FACTS, WEIGHTS, read_facts, read_weights, task_of
 from elman.tasks.task import Heatmap, Reading, Sampling, Stream, Task
@@ -267,7 +268,7 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "numpy": importlib.metadata.version("numpy"),
         "python": platform.python_version(),
-        "threads": str(torch.get_num_threads()),
+        "threads": str(threads()),
     }
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from elman.data.source import DataError, UnseenError, counted
 from elman.learning.fit import Checkpoint, Plan, Progress, fit
 from elman.lock import NAME as LOCK
 from elman.lock import FolderLock, LockedError
+from elman.nn import Recurrent
+from elman.nn.threads import torch_in_one_thread
 from elman.report import Display, write_card
 from elman.run import METRICS, Run
 from elman.storage import DamagedError, is_part, read_tensors, sweep, write_json, write_tensors, write_whole
@@ -24,6 +26,7 @@ from elman.tasks import find
 from elman.tasks.stored import read_facts
 from elman.tasks.task import Reading, Settings, Task
 
+SMALL = 1 << 26  # products of an update outside recurrent layers, below which one thread takes them
 FEWEST_BATCHES = 50  # in an epoch: a small file gets smaller batches, or it would be learned too slowly
 
 
@@ -153,6 +156,16 @@ def train_on(
     folder.mkdir(parents=True, exist_ok=True)
     run.save_facts(files, [Path(sys.argv[0]).name, *sys.argv[1:]])
 
+    steps = _batch_steps(learned, readings["train"].examples)
+    with torch_in_one_thread() if _is_small(run.model, steps) else nullcontext():
+        return _train_and_judge(run, readings, steps, display, resume)
+
+
+def _train_and_judge(
+    run: Run, readings: dict[str, Reading], steps: int, display: Display, resume: bool
+) -> tuple[Run, dict[str, dict[str, list[Any]]]]:
+    """Train a new run beside its baselines, and write what they score into its folder; see `train_on`."""
+    learned, folder = run.task, run.folder
     judged = {name: reading for name, reading in readings.items() if name != "train"}
     with torch.random.fork_rng():
         plain = {
@@ -163,7 +176,7 @@ def train_on(
             name: {part: learned.metric(judged[part].examples, given) for part, given in answers.items()}
             for name, answers in plain.items()
         }
-    log = _train(run, readings, display, resume)
+    log = _train(run, readings, steps, display, resume)
     run.load_weights()
     if said := learned.calibrate(run.model, readings["dev"].examples):
         display.say(said)
@@ -178,13 +191,31 @@ def train_on(
     return run, plain
 
 
-def _train(run: Run, readings: dict[str, Reading], display: Display, resume: bool) -> list[dict[str, Any]]:
+def _batch_steps(task: Task, examples: Sequence[Any]) -> int:
+    """Return how many steps a batch has at most."""
+    steps = sum(map(task.length, examples))
+    least = max(1, steps // FEWEST_BATCHES, steps * task.fewest // len(examples))
+    return min(task.settings.batch_steps, least)
+
+
+def _is_small(model: nn.Module, steps: int) -> bool:
+    """Return whether torch's operations in an update on so many steps are too small for a second thread.
+
+    The rule reads sizes alone, so that the same command gives the same bits. Recurrent layers do not count:
+    their kernels know for themselves. A convolution uses its weights more often than once a step.
+    """
+    own = {id(w) for layer in model.modules() if isinstance(layer, Recurrent) for w in layer.parameters()}
+    if any(isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) for layer in model.modules()):
+        return False
+    return steps * sum(w.numel() for w in model.parameters() if id(w) not in own) < SMALL
+
+
+def _train(
+    run: Run, readings: dict[str, Reading], steps: int, display: Display, resume: bool
+) -> list[dict[str, Any]]:
     """Fit the run's model, saving the weights to keep, checkpoints and the log; return the log."""
     task, model, folder = run.task, run.model, run.folder
     examples, settings = readings["train"].examples, task.settings
-    steps = sum(map(task.length, examples))
-    least = max(1, steps // FEWEST_BATCHES, steps * task.fewest // len(examples))
-    batch_steps = min(settings.batch_steps, least)
     plan = Plan(
         settings.epochs,
         settings.learning_rate,
@@ -198,7 +229,7 @@ def _train(run: Run, readings: dict[str, Reading], display: Display, resume: boo
         display.say(f"goes on behind epoch {checkpoint.epoch}")
 
     def batches(epoch: int) -> list[Any]:
-        return task.batches(examples, batch_steps, epoch)
+        return task.batches(examples, steps, epoch)
 
     with display:
         for progress in fit(

@@ -35,7 +35,7 @@ FLOORS = {
     4: ("elman.run",),
     3: ("elman.tasks",),
     2: ("elman.nn", "elman.learning"),
-    1: ("elman.data", "elman.samples", "elman.storage", "elman.lock"),
+    1: ("elman.data", "elman.samples", "elman.storage", "elman.lock", "elman.openmp"),
 }
 # What a room may import of ours, where that is less than its floor allows.
 ROOMS = {

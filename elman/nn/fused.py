@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 
 from elman.nn.cells import State
 from elman.nn.kernels import BAD_BATCH, Direction, Kernels, Layer
+from elman.nn.threads import threads
 
 WEIGHTS = 4  # of a direction: weight_ih, weight_hh, bias_ih, bias_hh
 GRADIENTS = ("dw_ih", "dw_hh", "db_ih", "db_hh")
@@ -163,7 +164,7 @@ class _Call:
         self.sizes = kernels.sizes(self.input, self.hidden)
         self.width = plan.directions * self.hidden
         self.packs = plan.spans[-1].t1 != 1 or self.x.shape[0] > UNPACKED
-        self.threads = torch.get_num_threads()
+        self.threads = threads()
 
     def empty(self, *shape: int) -> Tensor:
         """Return room for numbers."""

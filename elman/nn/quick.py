@@ -19,6 +19,7 @@ from torch.nn.utils.rnn import PackedSequence
 from elman.nn.cells import State
 from elman.nn.fused import WEIGHTS
 from elman.nn.kernels import Kernels, check, find, ready_back, ready_call
+from elman.nn.threads import threads
 
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")  # of the `WEIGHTS` of a direction
 
@@ -85,9 +86,8 @@ class _Known:
         batch = x.shape[1] if batch_sizes is None else int(batch_sizes[0])
         outputs = x.new_empty(*x.shape[:-1], self.width)
         final = tuple([x.new_empty(self.rows, batch, self.hidden) for _ in range(self.states)])
-        threads = torch.get_num_threads()
         status = ready_call(
-            self.bytes, weights, x, batch_sizes, state or None, outputs, final, history, threads
+            self.bytes, weights, x, batch_sizes, state or None, outputs, final, history, threads()
         )
         if status is None:
             return None
@@ -132,7 +132,7 @@ class _Trained(torch.autograd.Function):
         dstate = tuple(map(torch.empty_like, state)) if any(wants[ctx.count :]) else None
         status = ready_back(
             ctx.known.bytes, weights, x, ctx.batch_sizes, state or None, outputs, history,
-            doutputs, tuple(dfinal), dx, dweights, dstate, torch.get_num_threads(),
+            doutputs, tuple(dfinal), dx, dweights, dstate, threads(),
         )  # fmt: skip
         if status is None:
             raise TypeError("the gradient of a recurrent layer must come in ordinary tensors on the CPU")

@@ -20,6 +20,7 @@ from torch import Tensor
 from elman.nn.cells import State
 from elman.nn.fused import WEIGHTS, at
 from elman.nn.kernels import STEPS, Direction, Kernels, Layer, Room, check, ready_step
+from elman.nn.threads import threads
 
 NEAR_BYTES = 1 << 15  # of a room: results take places in the cache from the weights
 FEWEST_STEPS = 16  # of a room nevertheless, or it is made too often
@@ -103,7 +104,7 @@ class _Kind:
         self.kernel = stream.kernels.step
         batch = self.shape.numel() // (stream.layers * stream.hidden)
         self.numbers = (
-            *(stream.layers, batch, stream.input, stream.hidden, torch.get_num_threads()),
+            *(stream.layers, batch, stream.input, stream.hidden, threads()),
             *(x.dtype is not stream.dtype, ctypes.addressof(stream.addresses)),
         )
         self.left: list[Step] = []  # the next one last

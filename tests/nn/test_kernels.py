@@ -265,7 +265,7 @@ def test_doctor_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
     lines = doctor(capsys).splitlines()
     assert lines[-1] == f"recurrent layers run in the kernels for {kernels.library().instruction_set}"
     found = json.loads(doctor(capsys, "--json"))
-    assert list(found) == ["versions", "machine", "threads", "kernels"]
+    assert list(found) == ["versions", "machine", "threads", "waiting", "kernels"]
     assert found["versions"]["numpy"] == np.__version__
     assert found["threads"] == torch.get_num_threads()
     told = found["kernels"]
