@@ -376,7 +376,7 @@ def test_a_word_comes_with_its_probabilities(tmp_path: Path) -> None:
     assert told["confidence"] == max(told["probabilities"].values())
     assert task.show(told) == f"{answers[0].label} {told['confidence']:.2f}"
     before = [answer.label for answer in answers]
-    task.calibrate(model, examples * 50)
+    task.calibrate(model, list(examples) * 50)
     assert model.temperature != 1
     assert [answer.label for answer in task.answers(model, examples)] == before
 
