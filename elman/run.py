@@ -81,13 +81,14 @@ class Run:
     def unfinished(self) -> str | None:
         """Return how far training got, and how it goes on; None where it is finished.
 
-        Raises DamagedError.
+        A folder without a checkpoint is a copy of what answering needs. Raises DamagedError.
         """
-        if (self.folder / METRICS).exists():
+        checkpoint = self.folder / "checkpoint.json"
+        if (self.folder / METRICS).exists() or not checkpoint.is_file():
             return None
-        facts, checkpoint = read_facts(self.folder), self.folder / "checkpoint.json"
+        facts = read_facts(self.folder)
         try:
-            epoch = whole(read_json(checkpoint)["epoch"], "epoch") if checkpoint.is_file() else 0
+            epoch = whole(read_json(checkpoint)["epoch"], "epoch")
             command = [*texts(facts, "command")]
         except (ValueError, KeyError) as error:
             raise DamagedError(checkpoint, f"no checkpoint of this run ({error})") from None
