@@ -264,7 +264,8 @@ class EncoderDecoder(nn.Module):
         weight = self.embedding.weight
         nll = F.cross_entropy(F.linear(outputs, weight, self.bias), targets)
         # The mean score of all symbols is the score of their mean; nothing is summed over [N, K].
-        score = (outputs * weight[targets]).sum(1) + self.bias[targets]
+        # The gradient of `weight[targets]` is summed by torch's threads in any order.
+        score = (outputs * F.embedding(targets, weight)).sum(1) + self.bias.index_select(0, targets)
         return nll + smoothing * (score - outputs @ weight.mean(0) - self.bias.mean()).mean()
 
     def step(self, symbols: Tensor, state: Speaking) -> tuple[Tensor, Speaking]:

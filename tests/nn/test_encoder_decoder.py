@@ -74,3 +74,24 @@ def test_dropout_zeroes_the_same_units_at_all_steps() -> None:
         assert (row[: len(source)] == row[0]).all()
         assert set(row[0].tolist()) == {0.0, 2.0}
     assert (dropped[0, 0] != dropped[1, 0]).any()
+
+
+def test_two_threads_find_the_same_gradient_each_time() -> None:
+    """Torch's threads sum the gradient of an index in any order, where it is large."""
+    torch.manual_seed(0)
+    gru, size = LAYERS["gru"], 320
+    model = EncoderDecoder(5, gru(size, 4, bidirectional=True), gru(size, 4), gru(12, 4), 0.0)
+    source, target = packed(([1, 2, 3],)), packed(([i % 5 for i in range(600)],))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        found = [
+            torch.autograd.grad(
+                model.loss(source, target, target.data, 0.1), [model.embedding.weight, model.bias]
+            )
+            for _ in range(10)
+        ]
+    finally:
+        torch.set_num_threads(before)
+    for gradients in found[1:]:
+        assert all(map(torch.equal, gradients, found[0]))
