@@ -11,6 +11,7 @@ import lzma
 import math
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,14 +312,15 @@ def test_an_input_far_longer_than_any_in_training_is_said(
 
 
 def test_a_run_that_did_not_keep_the_longest_length_loads(elman: Call, trained: Path, tmp_path: Path) -> None:
-    facts = read_json(trained / "run.json")
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    facts = read_json(run / "run.json")
     del facts["longest"]
-    write_json(tmp_path / "run.json", facts)
-    (tmp_path / "model.safetensors").write_bytes((trained / "model.safetensors").read_bytes())
-    told = elman("predict", tmp_path, " ".join(["Oslo"] * 1000))
+    write_json(run / "run.json", facts)
+    told = elman("predict", run, " ".join(["Oslo"] * 1000))
     assert (told.code, told.err) == (0, "")
-    write_json(tmp_path / "run.json", {**facts, "longest": "far"})
-    assert elman("predict", tmp_path, "Oslo").code == 5
+    write_json(run / "run.json", {**facts, "longest": "far"})
+    assert elman("predict", run, "Oslo").code == 5
 
 
 TEXT = "Marie Curie, of Oslo, wrote to Alan Turing."

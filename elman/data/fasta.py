@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from elman.data.written import Answers, answered_header
 
 BASES = "ACGT"
 WIDTH = 60  # letters of a line, unless the file has others
-SUFFIXES = (".fa", ".fasta", ".fna", ".ffn", ".frn", ".fas")
+SUFFIXES = (".fa", ".fasta", ".fna", ".ffn", ".frn", ".fas", ".fq", ".fastq")
 CODES = {
     "A": "A", "C": "C", "G": "G", "T": "T", "U": "T",
     "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
@@ -47,8 +47,8 @@ for _code, _bases in CODES.items():
 class Strand:
     """A sequence of bases as the file has it, its name and label (None where it has none), and its line.
 
-    `header` and `width` are the header of its record in FASTA and the letters of a line; `row` is its row in
-    a table.
+    `header` and `width` are the header of its record in FASTA and the letters of a line; `qualities` are
+    those of FASTQ; `row` is its row in a table.
     """
 
     bases: str
@@ -59,6 +59,7 @@ class Strand:
     header: str | None = field(default=None, compare=False)
     width: int = field(default=WIDTH, compare=False)
     row: Row | None = field(default=None, compare=False)
+    qualities: str | None = field(default=None, compare=False)
 
     @property
     def place(self) -> str:
@@ -68,6 +69,8 @@ class Strand:
     def answered(self, answers: Answers) -> str:
         """Return the record with answers in its header."""
         header = answered_header(self.header or self.name or "", answers)
+        if self.qualities is not None:
+            return f"@{header}\n{self.bases}\n+\n{self.qualities}"
         starts = range(0, len(self.bases), self.width)
         return "\n".join([f">{header}", *(self.bases[at : at + self.width] for at in starts)])
 
@@ -171,11 +174,11 @@ def read_fasta(path: str | Path, *, labelled: bool = True, skip_bad: bool = Fals
     strands: list[Strand] = []
     line_of: dict[tuple[str | None, str], int] = {}
     skipped = 0
-    for line, header, rows, fault in (fastq_records if is_fastq(path) else _records)(str(path)):
+    for line, header, rows, qualities, fault in (fastq_records if is_fastq(path) else _records)(str(path)):
         try:
             if fault:
                 raise fault
-            strand = _strand(str(path), line, header, rows, labelled)
+            strand = replace(_strand(str(path), line, header, rows, labelled), qualities=qualities)
             # A gene's promoter and another part of it may go by one id, each with its own label.
             if (first := line_of.setdefault((strand.name, strand.label or header), line)) != line:
                 raise DataError(
@@ -204,10 +207,10 @@ def read_fasta(path: str | Path, *, labelled: bool = True, skip_bad: bool = Fals
 _Row = tuple[int, str]
 
 
-def _records(path: str) -> Iterator[tuple[int, str, list[_Row], None]]:
+def _records(path: str) -> Iterator[tuple[int, str, list[_Row], None, None]]:
     """Yield each record: the line of its header, the header without its >, and the lines of its sequence.
 
-    What `fastq_records` may find wrong beside that, FASTA does not have.
+    The qualities of `fastq_records`, and what it may find wrong beside that, FASTA does not have.
     """
     line, header = 0, ""
     rows: list[_Row] = []
@@ -215,7 +218,7 @@ def _records(path: str) -> Iterator[tuple[int, str, list[_Row], None]]:
         text = text.rstrip()
         if text.startswith(">"):
             if line:
-                yield line, header, rows, None
+                yield line, header, rows, None, None
             line, header, rows = number, text[1:], []
         elif text and not line:
             raise DataError(
@@ -227,7 +230,7 @@ def _records(path: str) -> Iterator[tuple[int, str, list[_Row], None]]:
         elif text:
             rows.append((number, text))
     if line:
-        yield line, header, rows, None
+        yield line, header, rows, None, None
 
 
 def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool) -> Strand:

@@ -1,7 +1,7 @@
 """FASTQ: records of four lines, which are @ and a header, the bases, a + and the qualities of the bases.
 
 The format is that of Cock et al. 2010, "The Sanger FASTQ file format for sequences with quality scores". The
-header may stand behind the + again. Qualities are checked, and then passed over.
+header may stand behind the + again. Qualities are checked, and kept only to be written again.
 """
 
 import re
@@ -14,8 +14,8 @@ _NO_QUALITY = re.compile("[^!-~]")
 _WAY_OUT = "correct the record, or leave it out with --skip-bad"
 
 
-def fastq_records(path: str) -> Iterator[tuple[int, str, list[tuple[int, str]], DataError | None]]:
-    """Yield the line of each record's header, the header, its row of bases, and what is wrong with it.
+def fastq_records(path: str) -> Iterator[tuple[int, str, list[tuple[int, str]], str, DataError | None]]:
+    """Yield the line of each record's header, the header, its row of bases, its qualities, and its fault.
 
     Raises DataError where it cannot be told where a record begins or ends.
     """
@@ -40,7 +40,7 @@ def fastq_records(path: str) -> Iterator[tuple[int, str, list[tuple[int, str]], 
                 "get the file again: it may have been cut off",
             )
         bases = record[1]
-        yield line, header[1:], [(line + 1, bases)] if bases else [], _fault(path, line, record)
+        yield line, header[1:], [(line + 1, bases)] if bases else [], record[3], _fault(path, line, record)
 
 
 def _fault(path: str, line: int, record: list[str]) -> DataError | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from elman.data.compression import plain_path
 from elman.data.fasta import (
     BASES,
     SUFFIXES,
@@ -27,7 +28,6 @@ from elman.data.rows import Row
 from elman.data.source import DataError, counted
 from elman.data.tables import is_table, read_table
 
-COMPRESSED = (".gz", ".bz2", ".xz")
 WINDOW = 9  # bases of a frame
 WAVES = 8.0 * 2 ** np.arange(7)  # in bases; the sine and cosine of each say how far something is
 INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
@@ -90,7 +90,9 @@ def describe(path: str, strands: Sequence[Strand], skipped: int) -> str:
 
 def class_files(folder: str | Path) -> list[str]:
     """Return the FASTA files of a folder, in order of their names. Raises DataError where there is none."""
-    found = sorted(str(path) for path in Path(folder).iterdir() if _parts(path)[1] in SUFFIXES)
+    found = sorted(
+        str(path) for path in Path(folder).iterdir() if plain_path(path).suffix.lower() in SUFFIXES
+    )
     if not found:
         raise DataError(
             str(folder), "a folder without FASTA", f"files that end in {', '.join(SUFFIXES)}", "name another"
@@ -109,7 +111,7 @@ def read_classes(paths: Sequence[str], *, skip_bad: bool = False) -> tuple[list[
     strands: list[Strand] = []
     skipped = 0
     for path in paths:
-        label, _ = _parts(Path(path))
+        label = plain_path(path).stem
         fasta = read_fasta(path, labelled=False, skip_bad=skip_bad)
         skipped += fasta.skipped
         for strand in fasta.strands:
@@ -124,14 +126,6 @@ def read_classes(paths: Sequence[str], *, skip_bad: bool = False) -> tuple[list[
             header = strand.header if said else f"{strand.header} label={label.replace(' ', '_')}"
             strands.append(replace(strand, label=label, header=header))
     return strands, skipped
-
-
-def _parts(path: Path) -> tuple[str, str]:
-    """Return the name of a file without its suffix, and the suffix; that of a compression is in neither."""
-    name = path.name
-    if path.suffix.lower() in COMPRESSED:
-        name = path.stem
-    return Path(name).stem, Path(name).suffix.lower()
 
 
 def _strand(row: Row, path: str) -> Strand:

@@ -1,5 +1,6 @@
 """The task dna: views, strands, labels of sequences and of bases, and its errors."""
 
+import gzip
 import json
 import random
 from pathlib import Path
@@ -344,6 +345,27 @@ def test_a_table_may_name_its_columns_otherwise(tmp_path: Path) -> None:
         ("ACGT", None),
         ("GGCC", None),
     ]
+
+
+def test_fastq_is_written_again_with_its_qualities(tmp_path: Path) -> None:
+    path = tmp_path / "reads.fq"
+    path.write_text(
+        "@a label=on of mouse\nACGT\n+a label=on of mouse\n!@I~\n@b\nAC\n+\nII\n", encoding="utf-8"
+    )
+    task = DNA(tiny(), ["off", "on"], per_base=False)
+    lines = [
+        task.write_answer(one, Verdict(("on",), ((0.25, 0.75),)))
+        for one in task.questions(str(path)).examples
+    ]
+    predicted = "predicted=on confidence=0.7500"
+    assert lines == [f"@a label=on of mouse {predicted}\nACGT\n+\n!@I~", f"@b {predicted}\nAC\n+\nII"]
+
+
+def test_files_of_one_label_may_be_compressed_or_fastq(tmp_path: Path) -> None:
+    (tmp_path / "ON.FA.gz").write_bytes(gzip.compress(b">a\nACGT\n"))
+    (tmp_path / "off.fq").write_text("@b\nACGA\n+\nIIII\n")
+    read = DNA.read(str(tmp_path), DNASettings()).examples
+    assert [(one.name, one.label) for one in read] == [("a", "ON"), ("b", "off")]
 
 
 def test_each_file_of_several_has_one_label_its_name(tmp_path: Path) -> None:
