@@ -274,6 +274,8 @@ def _read_header(path: Path, begin: bytes, size: int) -> _Header:
         raise DamagedError(
             path, f"a header of {stop - 8:,} bytes in a file of {size:,}; it has {LARGEST_HEADER:,} at most"
         )
+    if begin.count(b'"data_offsets"', 8, stop) > MOST_TENSORS:
+        raise DamagedError(path, f"more than {MOST_TENSORS:,} tensors")
     try:
         header = json.loads(begin[8:stop])
         metadata = header.pop("__metadata__", None)
@@ -288,8 +290,6 @@ def _read_header(path: Path, begin: bytes, size: int) -> _Header:
             raise ValueError("its checksum is no SHA-256")
         if not isinstance(facts, dict):
             raise ValueError("its facts are no object")
-        if len(header) > MOST_TENSORS:
-            raise ValueError(f"{len(header):,} tensors; there are {MOST_TENSORS:,} at most")
         tensors = {name: _entry(name, said) for name, said in header.items()}
         end = max((said["data_offsets"][1] for said in header.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -575,18 +575,18 @@ def mutated_weights(run: Path, random: Random) -> bytes:
 
 
 def measured(run: Path) -> tuple[str, float, int]:
-    """Load in a process of its own: what came of it, seconds, and how many bytes its memory grew."""
+    """Load in a process of its own: what came of it, CPU seconds, and how many bytes its memory grew."""
     read, written = os.pipe()
     child = os.fork()
     if not child:
         signal.alarm(100)
-        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+        before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
         try:
             found = outcome(run)
             said = "loads" if found is None else "refused"
         except BaseException as error:
             said = f"{type(error).__name__}: {str(error)[:200]}"
-        seconds = time.monotonic() - began
+        seconds = time.process_time() - began
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         os.write(written, json.dumps([said, seconds, grown * 1024]).encode())
         os._exit(0)

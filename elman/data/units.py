@@ -123,8 +123,8 @@ class Units:
         kind, lower = text(facts, "kind"), flag(facts, "lower")
         if kind == "subword":
             model = base64.b64decode(text(facts, "model"), validate=True)
-            if len(model) > LARGEST_MODEL:
-                raise ValueError(f"a model of {len(model):,} bytes; it has {LARGEST_MODEL:,} at most")
+            if not 0 < len(model) <= LARGEST_MODEL:
+                raise ValueError(f"a model of {len(model):,} bytes; it has 1 to {LARGEST_MODEL:,}")
             return cls(kind, _pieces(model), lower, model)
         symbols = texts(facts, "symbols")
         if kind not in UNITS or symbols[2 : END + 1] != _MARKS:
