@@ -9,24 +9,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from elman.learning.batch import Batch
 
-class Batch(Protocol):
-    """What the loop wants to know of a batch."""
 
-    @property
-    def places(self) -> Sequence[str]:
-        """Where its examples stand, as file:line."""
-        ...
+T = TypeVar("T", covariant=True)
 
-    @property
-    def real_steps(self) -> int:
-        """How many steps its sequences have together."""
-        ...
+
+class SizedIterable(Protocol[T]):
+    """What is gone through once, and whose length is known before."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[T]: ...
 
 
 class DivergedError(Exception):
@@ -116,8 +115,8 @@ class Progress:
 
 def fit(
     model: nn.Module,
-    batches: Callable[[int], Sequence[Any]],
-    loss: Callable[[Any], Tensor],
+    batches: Callable[[int], SizedIterable[Batch]],
+    loss: Callable[[Batch, Any], tuple[Tensor, Any]],
     evaluate: Callable[[], float],
     plan: Plan,
     resume: Checkpoint | None = None,
@@ -131,7 +130,7 @@ def fit(
     Args:
         model: to be trained in place; it holds the averaged weights of the last epoch at the end.
         batches: gives the batches (see `Batch`) of an epoch, counted from 1; at least one.
-        loss: of a batch, a scalar.
+        loss: takes a batch and the state that it goes on from, if any; returns a scalar and the state behind.
         evaluate: scores the model on dev.
         plan: how long and how fast.
         resume: where to go on; with it, the updates to come are bitwise those of a run never stopped.
@@ -153,7 +152,7 @@ def fit(
             return
         todo = batches(epoch)
         total = 0.0
-        progress = None
+        progress = state = places = None
         model.train()
         for number, batch in enumerate(todo):
             # Half an update in, so that neither the first nor the last has a rate of zero.
@@ -161,7 +160,8 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = plan.rate_at(position, group["depth"])
             optimizer.zero_grad()
-            batch_loss = loss(batch)
+            batch_loss, state = loss(batch, state if batch.continues else None)
+            places = batch.places
             if not torch.isfinite(batch_loss):
                 raise DivergedError(f"loss of {batch_loss.item()}", step + 1, batch.places)
             batch_loss.backward()
@@ -174,7 +174,7 @@ def fit(
             _move(average, parameters, min(plan.averaging, step / (step + 9)))
 
             total += batch_loss.item()
-            seen += batch.real_steps
+            seen += batch.steps
             elapsed = time.monotonic() - clock
             position = epoch - 1 + (number + 1) / len(todo)
             progress = Progress(
@@ -188,11 +188,11 @@ def fit(
                 best_epoch=best_epoch,
             )
             yield progress
-        assert progress is not None, "an epoch without batches"
+        assert progress is not None and places is not None, "an epoch without batches"
 
         trained = [parameter.detach().clone() for parameter in parameters]
         if not all(bool(torch.isfinite(weight).all()) for weight in average):
-            raise DivergedError("weight that is no number", step, todo[-1].places)
+            raise DivergedError("weight that is no number", step, places)
         _assign(parameters, average)
         model.eval()
         with torch.no_grad():

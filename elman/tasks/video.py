@@ -1,40 +1,27 @@
 """Video activity recognition: what happens in a clip.
 
-Many-to-one. Frames are taken evenly in time; a small convolutional network, learnt together with the rest,
-reads what changed since the frame before, beside the frame itself; recurrent layers read its findings in
-order; what they say is pooled over time and one linear layer answers.
+Many-to-one. Frames are sampled evenly in time. A small convolutional network reads each frame beside its change
+from the frame before; recurrent layers read its features in order; their outputs are pooled over time and one
+linear layer answers.
 
-Letters: T frames of a clip, N frames of a batch, B clips of it, S side of a frame, F features, K labels.
+Letters: T frames of a clip, B clips.
 """
 
-import hashlib
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
 
-from elman.data.batch import pack
-from elman.data.manifest import Clip, Manifest, is_manifest, read_manifest, reading
-from elman.data.source import DataError, counted, did_you_mean, quote
-from elman.data.video import FRAMES_A_SECOND, SIDE, SUFFIXES, read_clip
-from elman.learning.baselines import train_classifier, train_linear
-from elman.learning.metrics import confusion
+from elman.data.clips import ClipReader, VideoClip
+from elman.data.video import SIDE
+from elman.encoders.clips import ClipEncoder
 from elman.nn.layers import LAYERS
-from elman.nn.watcher import FEATURES, Watcher
 from elman.samples import video as samples
-from elman.tasks import labels
-from elman.tasks.labels import Verdict
-from elman.tasks.task import CannotError, Reading, Settings, Stream, Task, option
+from elman.tasks.declaration import Method, Task
+from elman.tasks.task import Settings, option
 
-COARSE, FEW = 8, 8  # side and number of the frames that the standard network sees
-CACHE = Path.home() / ".cache" / "elman" / "frames"
+COARSE, FEW = 8, 8  # side and number of the frames that the feed-forward baseline reads
 
 
 @dataclass(frozen=True)
@@ -51,328 +38,47 @@ class VideoSettings(Settings):
     batch_steps: int = option(200, "frames in a batch, at most; fewer where the training file is small")
 
 
-@dataclass(frozen=True, eq=False)
-class Film:
-    """A clip: its frames [T, S, S, 3], its label if that was read, and the row that names it."""
+def network(encoder: ClipEncoder) -> Any:
+    """Return a new network."""
+    from elman.networks.clips import FEATURES, ClipClassifier
+    from elman.networks.layers import recurrent_layers
 
-    frames: np.ndarray
-    label: str | None
-    clip: Clip
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Clips, packed."""
-
-    frames: PackedSequence  # [N, S, S, 3] bytes
-    labels: Tensor | None  # [B]
-    places: list[str]
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.frames.data)
+    settings = encoder.settings
+    layers = recurrent_layers(settings, FEATURES, bidirectional=not settings.one_way)
+    return ClipClassifier(layers, len(encoder.labels), settings.dropout)
 
 
-class Video(Task):
-    """The labels of one training file."""
+def head(encoder: ClipEncoder) -> Any:
+    """Return a new head."""
+    from elman.heads.classification import ClassificationHead
 
-    name = "video"
-    summary = "video activity recognition"
-    shape = "many-to-one"
-    files = "TSV manifest with path and label, or a folder with a folder of clips a label"
-    metric_name = "accuracy"
-    unit = "frames"
-    fewest = 8
-    settings_type = VideoSettings
-
-    def __init__(self, settings: VideoSettings, names: Sequence[str]) -> None:
-        self.settings, self.labels = settings, tuple(names)
-
-    @classmethod
-    def read(cls, path: str, settings: VideoSettings, *, skip_bad: bool = False) -> Reading:
-        """Read a manifest, or a folder that has a folder of clips for each label."""
-        if Path(path).is_dir():
-            manifest, others = _read_folder(Path(path), settings.label, skip_bad=skip_bad)
-        else:
-            manifest, others = read_manifest(path, [settings.label], skip_bad=skip_bad), 0
-        skipped = manifest.skipped
-        films: list[Film] = []
-        for clip in manifest.clips:
-            try:
-                films.append(_film(clip, clip.columns[settings.label]))
-            except DataError:
-                if not skip_bad:
-                    raise
-                skipped += 1
-        if not films:
-            raise DataError(path, "no good clip", "clips that play", "see the first error without --skip-bad")
-        frames = sum(len(film.frames) for film in films)
-        said = (
-            f"{path}: {counted(len(films), 'clip')}, {counted(frames, 'frame')} at {FRAMES_A_SECOND} a second"
-        )
-        said += f", {counted(len({film.label for film in films}), 'label')}"
-        said += f"; {counted(skipped, 'bad clip')} skipped" if skipped else ""
-        return Reading(path, films, said + (f"; {counted(others, 'other file')} left out" if others else ""))
-
-    @classmethod
-    def paths(cls, path: str, settings: VideoSettings) -> list[Path]:
-        """Return the manifest, or all clips of a folder."""
-        if Path(path).is_dir():
-            return [clip.path for clip in _clips_by_folder(Path(path), settings.label)]
-        return [Path(path)]
-
-    @classmethod
-    def sample(cls, folder: Path) -> list[Path]:
-        """Write clips of moving shapes, whose label is the way that they move."""
-        return samples.write(folder)
-
-    @classmethod
-    def group(cls, example: Film, column: str) -> str:
-        """Return the value of a column of the manifest."""
-        if column not in example.clip.columns:
-            known = list(example.clip.columns)
-            raise DataError(
-                example.clip.place,
-                f"no column {quote(column)}",
-                f"one of {', '.join(map(quote, known))}",
-                did_you_mean(column, known) or "name one of these with --folds",
-            )
-        return example.clip.columns[column]
-
-    @classmethod
-    def shown(cls, example: Film, settings: Any) -> Collection[str]:
-        """Return its label."""
-        return [str(example.label)]
-
-    @classmethod
-    def learn(cls, train: Sequence[Film], settings: VideoSettings) -> "Video":
-        """List the labels."""
-        names, remarks = labels.learn((str(film.label) for film in train), train[0].clip.place)
-        task = cls(settings, names)
-        task.remarks = remarks
-        return task
-
-    def facts(self) -> dict[str, Any]:
-        """Return the labels."""
-        return {"labels": self.labels}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any], settings: VideoSettings) -> "Video":
-        """Restore the labels."""
-        return cls(settings, facts["labels"])
-
-    def check(self, examples: Sequence[Film]) -> None:
-        """Raise DataError at the first label that training never showed."""
-        for film in examples:
-            labels.check(str(film.label), film.clip.place, self.labels)
-
-    def key(self, example: Film) -> Hashable:
-        """Return what tells its frames from others."""
-        return hashlib.sha256(example.frames.data).digest()
-
-    def question(self, text: str) -> Film:
-        """Read the clip whose path was typed."""
-        if not text.strip():
-            raise DataError("input", "a text without a path", "the path of a clip", "type one")
-        return _film(Clip(Path(text), {"path": text}, text), None)
-
-    def has_records(self, path: str) -> bool:
-        """Tell a clip, a folder or a manifest from lines of paths."""
-        where = Path(path)
-        return where.is_dir() or _is_clip(where) or is_manifest(where)
-
-    def questions(self, path: str) -> list[Film]:
-        """Read a clip, the clips of a folder and of those below it, or those of a manifest."""
-        where = Path(path)
-        if where.is_dir():
-            clips = [Clip(one, {"path": str(one)}, str(one)) for one in _clips_in(where)]
-        elif _is_clip(where):
-            clips = [Clip(where, {"path": path}, path)]
-        else:
-            clips = list(read_manifest(where).clips)
-        return [_film(clip, None) for clip in clips]
-
-    def tell(self, example: Film, answer: Verdict, text: str | None = None) -> dict[str, Any]:
-        """Say the clip's path, its label and the probability of each label."""
-        return {"path": text or example.clip.columns["path"], **labels.told(self.labels, answer)}
-
-    def show(self, told: Mapping[str, Any]) -> str:
-        """Say path, label and confidence."""
-        return f"{told['path']}  {labels.show(told)}"
-
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a row of a manifest."""
-        return f"{told['path']}\t{told['label']}"
-
-    def model(self) -> Watcher:
-        """Return a new network."""
-        settings = self.settings
-        layers = LAYERS[settings.cell](
-            FEATURES,
-            settings.hidden,
-            num_layers=settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-            bidirectional=not settings.one_way,
-        )
-        return Watcher(layers, len(self.labels), settings.dropout)
-
-    def length(self, example: Film) -> int:
-        """Return the number of frames."""
-        return len(example.frames)
-
-    def batch(self, examples: Sequence[Film], *, answers: bool = False) -> Batch:
-        """Pack clips."""
-        start = np.cumsum([0, *(len(film.frames) for film in examples)])[:-1]
-        frames = torch.from_numpy(np.concatenate([film.frames for film in examples]))
-        packed = pack([np.arange(s, s + len(f.frames)) for s, f in zip(start, examples, strict=True)])
-        places = [film.clip.place for film in examples]
-        return Batch(
-            PackedSequence(frames[packed.data], *packed[1:]),
-            self._targets(examples) if answers else None,
-            places,
-        )
-
-    def _targets(self, examples: Sequence[Film]) -> Tensor:
-        return torch.tensor([self.labels.index(str(film.label)) for film in examples])
-
-    def loss(self, model: Watcher, batch: Batch) -> Tensor:
-        """Return the mean cross-entropy."""
-        assert batch.labels is not None, "a batch without labels has no loss"
-        return F.cross_entropy(model(batch.frames), batch.labels)
-
-    def answer(self, model: Watcher, batch: Batch) -> list[Verdict]:
-        """Return the label of each clip, with all probabilities."""
-        return self._verdicts(model(batch.frames) / model.temperature)
-
-    def _verdicts(self, scores: Tensor) -> list[Verdict]:
-        return labels.verdicts(self.labels, scores.double().softmax(1))
-
-    def calibrate(self, model: Watcher, examples: Sequence[Film]) -> str:
-        """Choose the temperature under which dev is most likely; say what it did."""
-        return labels.calibrate(self, model, examples, self._targets(examples))
-
-    def metric(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> dict[str, Any]:
-        """Score labels by accuracy."""
-        gold = [str(film.label) for film in examples]
-        return labels.scores(gold, answers, self.labels)
-
-    def grain(self, examples: Sequence[Film]) -> float:
-        """Return the worth of an answer."""
-        return labels.grain(examples)
-
-    def confusion(self, examples: Sequence[Film], answers: Sequence[Verdict]) -> tuple[list[str], np.ndarray]:
-        """Count which label was taken for which."""
-        gold = [str(film.label) for film in examples]
-        return confusion(gold, [answer.label for answer in answers], self.labels)
-
-    def baselines(self, train: Sequence[Film]) -> dict[str, Callable[[Sequence[Film]], list[Verdict]]]:
-        """Train three: no input at all, the average frame and change, a fixed number of coarse frames."""
-        targets = self._targets(train)
-        shares = targets.bincount(minlength=len(self.labels)).double() / len(targets)
-
-        def majority(examples: Sequence[Film]) -> list[Verdict]:
-            return labels.verdicts(self.labels, shares.expand(len(examples), -1))
-
-        linear = train_linear(np.stack([_average(film) for film in train]), targets)
-
-        def averages(examples: Sequence[Film]) -> list[Verdict]:
-            return self._verdicts(linear(np.stack([_average(film) for film in examples])))
-
-        standard = nn.Sequential(
-            nn.Linear(FEW * COARSE * COARSE, 64), nn.Tanh(), nn.Linear(64, len(self.labels))
-        )
-        few = torch.stack([_few(film) for film in train])
-        train_classifier(standard, few, targets, epochs=60, batch=16, learning_rate=0.001)
-
-        def standard_network(examples: Sequence[Film]) -> list[Verdict]:
-            with torch.no_grad():
-                return self._verdicts(standard(torch.stack([_few(film) for film in examples])))
-
-        return {
-            "majority": majority,
-            "averages_logistic_regression": averages,
-            "standard_network": standard_network,
-        }
-
-    @contextmanager
-    def stream(self, model: Watcher) -> Iterator[Stream]:
-        """Open a stream of frames, [S, S, 3] bytes each, `FRAMES_A_SECOND` of them."""
-        if not self.settings.one_way:
-            raise CannotError("the run reads clips both ways; train one with --one-way to stream")
-        yield _Watching(self, model)
+    return ClassificationHead(encoder.labels)
 
 
-class _Watching:
-    """A stream of frames."""
+def baselines(encoder: ClipEncoder, head: Any, train: Sequence[VideoClip]) -> dict[str, Method]:
+    """Train three: no input at all, the average frame and change, a fixed number of coarse frames."""
+    from elman.heads.baselines import feedforward, linear, majority
 
-    def __init__(self, task: Video, model: Watcher) -> None:
-        self._task, self._model = task, model
-        self._before: Tensor | None = None
-        self._state: Any = None
-
-    def step(self, x: np.ndarray) -> dict[str, Any]:
-        """Take one more frame [S, S, 3] of bytes, and say what the clip so far shows."""
-        frame = torch.from_numpy(np.array(x))
-        if frame.shape != (SIDE, SIDE, 3) or frame.dtype != torch.uint8:
-            expected = f"[{SIDE}, {SIDE}, 3] bytes"
-            raise ValueError(f"a frame must be {expected}, got {list(frame.shape)} {frame.dtype}")
-        with torch.no_grad():
-            before = frame if self._before is None else self._before
-            scores, self._state = self._model.step(frame, before, self._state)
-            self._before = frame
-            verdict = self._task._verdicts(scores / self._model.temperature)[0]
-        return labels.told(self._task.labels, verdict)
+    return {
+        "majority": majority(head, train),
+        "averages_logistic_regression": linear(head, _average, train),
+        "standard_network": feedforward(
+            head, _few, train, hidden=64, epochs=60, batch=16, learning_rate=0.001
+        ),
+    }
 
 
-def _film(clip: Clip, label: str | None) -> Film:
-    with reading(clip):
-        return Film(read_clip(clip.path, CACHE), label, clip)
+def _average(clip: VideoClip) -> np.ndarray:
+    """Return the coarse frame and the coarse change, averaged over time."""
+    coarse = _coarse(clip.frames)
+    change = np.abs(np.diff(coarse, axis=0)).mean(0) if len(coarse) > 1 else np.zeros_like(coarse[0])
+    return np.concatenate((coarse.mean(0).ravel(), 10 * change.ravel()))
 
 
-def _read_folder(folder: Path, label: str, *, skip_bad: bool) -> tuple[Manifest, int]:
-    """Return the clips in the folders of a folder as a manifest has them, and how many files are no clip."""
-    clips, bare = _clips_by_folder(folder, label), sorted(filter(_is_clip, folder.iterdir()))
-    if bare and not skip_bad:
-        raise DataError(
-            str(bare[0]),
-            f"{counted(len(bare), 'clip')} beside the folders of clips",
-            "each clip in the folder of its label",
-            "move it there, or leave it out with --skip-bad",
-        )
-    files = sum(not path.is_dir() for path in folder.rglob("*"))
-    return Manifest(str(folder), tuple(clips), len(bare)), files - len(clips) - len(bare)
-
-
-def _clips_by_folder(folder: Path, label: str) -> list[Clip]:
-    """Return the clips in the folders of a folder, however deep they lie in one; its name is their label."""
-    clips = [
-        Clip(path, {"path": str(path), label: below.name}, str(path))
-        for below in sorted(folder.iterdir())
-        if below.is_dir()
-        for path in _clips_in(below)
-    ]
-    if not clips:
-        raise DataError(
-            str(folder),
-            "a folder without folders of clips",
-            "a folder for each label",
-            "name a manifest instead",
-        )
-    return clips
-
-
-def _clips_in(folder: Path) -> list[Path]:
-    found = sorted(filter(_is_clip, folder.rglob("*")))
-    if not found:
-        raise DataError(
-            str(folder), "a folder without clips", f"files that end in {', '.join(SUFFIXES)}", "name another"
-        )
-    return found
-
-
-def _is_clip(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.is_dir()
+def _few(clip: VideoClip) -> np.ndarray:
+    """Return `FEW` coarse frames spread evenly over the clip, side by side."""
+    chosen = np.linspace(0, len(clip.frames) - 1, FEW).round().astype(int)
+    return _coarse(clip.frames[chosen]).ravel().astype(np.float32) - 0.5
 
 
 def _coarse(frames: np.ndarray) -> np.ndarray:
@@ -381,17 +87,18 @@ def _coarse(frames: np.ndarray) -> np.ndarray:
     return frames.reshape(-1, COARSE, tile, COARSE, tile, 3).mean((2, 4, 5)) / 255
 
 
-def _average(film: Film) -> np.ndarray:
-    """Return the coarse frame and the coarse change, averaged over time."""
-    coarse = _coarse(film.frames)
-    change = np.abs(np.diff(coarse, axis=0)).mean(0) if len(coarse) > 1 else np.zeros_like(coarse[0])
-    return np.concatenate((coarse.mean(0).ravel(), 10 * change.ravel()))
-
-
-def _few(film: Film) -> Tensor:
-    """Return `FEW` coarse frames spread evenly over the clip, side by side."""
-    chosen = np.linspace(0, len(film.frames) - 1, FEW).round().astype(int)
-    return torch.from_numpy(_coarse(film.frames[chosen]).ravel()).float() - 0.5
-
-
-TASK = Video
+TASK = Task(
+    "video",
+    summary="video activity recognition",
+    shape="many-to-one",
+    files="TSV manifest with path and label, or a folder with a folder of clips a label",
+    unit="frames",
+    settings=VideoSettings,
+    reader=ClipReader,
+    encoder=ClipEncoder,
+    network=network,
+    head=head,
+    baselines=baselines,
+    sample=samples.write,
+    min_batch_size=8,
+)

@@ -1,0 +1,1 @@
+"""What is learned from the training examples outside the weights, and how examples become numbers. No torch."""

@@ -1,0 +1,1 @@
+"""What is predicted: the loss, the answers and the metrics of each kind of output."""

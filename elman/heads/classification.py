@@ -1,0 +1,109 @@
+"""One label for a whole sequence.
+
+Letters: B sequences of a batch, K labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from elman.answers import Classification
+from elman.data.labels import Labels
+from elman.heads.head import Head
+from elman.learning.calibration import best_temperature
+from elman.learning.metrics import classification_scores, confusion
+
+
+class ClassificationHead(Head):
+    """Softmax over K labels, with a temperature that is chosen on dev.
+
+    An example has a `label`, None where it is not known. The network returns scores [B, K].
+
+    Args:
+        labels: in the order of their numbers.
+        class_weights: [K], how much each label counts in the loss; by default all examples count alike.
+    """
+
+    metric = "accuracy"
+    temperature: Tensor
+
+    def __init__(self, labels: Labels, class_weights: Tensor | None = None) -> None:
+        super().__init__()
+        self.labels = labels
+        self.register_buffer("temperature", torch.ones(()))
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def targets(self, examples: Sequence[Any]) -> Tensor:
+        """Return the numbers of the labels, [B]."""
+        return torch.tensor(self.labels.numbers(example.label for example in examples))
+
+    def loss(self, network: Any, inputs: Any, targets: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the mean cross-entropy."""
+        return F.cross_entropy(network(inputs)[0], targets, self.class_weights), None
+
+    def answer(self, network: Any, inputs: Any, examples: Sequence[Any]) -> list[Classification]:
+        """Return the most probable label of each sequence, with the probabilities of all."""
+        return self.classify(network(inputs)[0], examples)
+
+    def classify(self, scores: Tensor, examples: Sequence[Any]) -> list[Classification]:
+        """Return the answers that scores [B, K] give."""
+        return self.classify_probabilities((scores / self.temperature).double().softmax(1), examples)
+
+    def classify_probabilities(
+        self, probabilities: Tensor | np.ndarray, examples: Sequence[Any]
+    ) -> list[Classification]:
+        """Return the answers that probabilities [B, K] give."""
+        rows: list[list[float]] = probabilities.tolist()
+        best: list[int] = probabilities.argmax(1).tolist()
+        return [
+            Classification(
+                self.labels.names[number],
+                dict(zip(self.labels, row, strict=True)),
+                example.asked,
+                example.title,
+            )
+            for number, row, example in zip(best, rows, examples, strict=True)
+        ]
+
+    def metrics(self, examples: Sequence[Any], answers: Sequence[Classification]) -> dict[str, Any]:
+        """Score labels and their probabilities: accuracy, macro F1, log loss, calibration error."""
+        return classification_scores(
+            [str(example.label) for example in examples],
+            [answer.label for answer in answers],
+            self.labels.names,
+            [list(answer.probabilities.values()) for answer in answers],
+        )
+
+    def min_delta(self, examples: Sequence[Any]) -> float:
+        """Return one answer and a half, as a share: one answer more or less is luck on a small dev set."""
+        return 1.5 / len(examples)
+
+    def calibrate(self, network: Any, encoder: Any, examples: Sequence[Any]) -> str:
+        """Choose the temperature under which the labels of dev are most likely."""
+        self.temperature.fill_(1)  # in a finished run that is resumed it is what was chosen before
+        before = self.answers(network, encoder, examples)
+        # A probability may have been too small for a float; its logarithm must not be infinite.
+        rows = torch.tensor([list(answer.probabilities.values()) for answer in before], dtype=torch.float64)
+        self.temperature.fill_(best_temperature(rows.clamp(min=1e-300).log(), self.targets(examples)))
+        errors = (
+            self.metrics(examples, answers)["calibration_error"]
+            for answers in (before, self.answers(network, encoder, examples))
+        )
+        return "calibration error on dev {:.4f}, {:.4f} at temperature {:.2f}".format(
+            *errors, self.temperature.item()
+        )
+
+    def confusion(
+        self, examples: Sequence[Any], answers: Sequence[Classification]
+    ) -> tuple[list[str], np.ndarray]:
+        """Count which label was taken for which."""
+        given = [answer.label for answer in answers]
+        return confusion([str(example.label) for example in examples], given, self.labels.names)
+
+    def step(self, scores: Tensor, example: Any) -> Mapping[str, Any]:
+        """Return the answer so far in a stream."""
+        return self.classify(scores, [example])[0].to_dict()

@@ -1,0 +1,78 @@
+"""What every head does: targets, loss, answers and metrics.
+
+Letters: B examples of a batch.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from elman.answers import Answer
+from elman.data.ragged import length_batches
+from elman.nn.packing import to_tensors
+
+BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
+
+
+class Head(nn.Module, ABC):
+    """From a network's outputs to a loss, answers and scores. It may have weights of its own."""
+
+    metric: str
+    better: Literal["higher", "lower"] = "higher"
+
+    @abstractmethod
+    def targets(self, examples: Sequence[Any]) -> Tensor | None:
+        """Return the right answers as the loss takes them; None where the inputs have them already."""
+
+    @abstractmethod
+    def loss(self, network: Any, inputs: Any, targets: Any, state: Any = None) -> tuple[Tensor, Any]:
+        """Return the mean loss of a batch, a scalar, and the state that the batch after it goes on from.
+
+        Args:
+            network: of the task.
+            inputs: of the encoder, as tensors.
+            targets: of `targets`.
+            state: of the batch before, where this one continues it.
+        """
+
+    @abstractmethod
+    def answer(self, network: Any, inputs: Any, examples: Sequence[Any]) -> list[Answer]:
+        """Return the answer to each example of a batch. The network is in `eval` mode, without gradients."""
+
+    @abstractmethod
+    def metrics(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
+        """Score answers: {"metric": ..., "value": ..., "signature": ..., and the other figures}."""
+
+    def answers(self, network: Any, encoder: Any, examples: Sequence[Any]) -> list[Any]:
+        """Return the answer to each example, in their order. The network is in `eval` mode."""
+        answers: list[Any] = [None] * len(examples)
+        device = next(network.parameters()).device
+        with torch.no_grad():
+            for chosen in length_batches([encoder.length(example) for example in examples], BATCH_STEPS):
+                batch = [examples[i] for i in chosen]
+                inputs = to_tensors(encoder.inputs(batch), device)
+                for i, answer in zip(chosen, self.answer(network, inputs, batch), strict=True):
+                    answers[i] = answer
+        return answers
+
+    def score(self, network: Any, encoder: Any, examples: Sequence[Any]) -> float:
+        """Return the metric's value for early stopping; cheaper where the full metric takes long."""
+        return self.metrics(examples, self.answers(network, encoder, examples))["value"]
+
+    def min_delta(self, examples: Sequence[Any]) -> float:
+        """Return the smallest change of the dev score that counts as an improvement."""
+        return 0.0
+
+    def calibrate(self, network: Any, encoder: Any, examples: Sequence[Any]) -> str | None:
+        """Choose on dev what is chosen after training; return a line about it, if there is one to say."""
+        return None
+
+    def confusion(
+        self, examples: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[list[str], np.ndarray] | None:
+        """Return K labels and the counts [K, K], true label in rows, predicted in columns, if any."""
+        return None

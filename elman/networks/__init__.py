@@ -1,0 +1,1 @@
+"""The networks of the tasks: all that a device or an export sees."""
