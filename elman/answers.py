@@ -3,9 +3,13 @@
 An answer says first what was asked, `asked`: the text, the path of a clip, the name of a series.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+SURPRISES = 5  # least expected units that an answer lists
+LARGEST_EXPONENT = 700.0  # of a perplexity that is still a number
 
 
 class Answer(Protocol):
@@ -46,3 +50,76 @@ class Classification:
     def text(self) -> str:
         """Return the label and its probability, such as "spam 0.98"."""
         return f"{self.name}{self.label} {round(self.confidence, 4):.2f}"
+
+
+@dataclass(frozen=True)
+class TextLikelihood:
+    """How likely a text is: the negative log-likelihood of each of its units, in nats."""
+
+    nll: Sequence[float]
+    units: Sequence[str]
+    asked: Mapping[str, Any]
+
+    @property
+    def mean(self) -> float:
+        """Nats a unit."""
+        return sum(self.nll) / len(self.nll)
+
+    @property
+    def surprises(self) -> list[dict[str, Any]]:
+        """The least expected units, each with its index and its nats."""
+        order = sorted(range(len(self.nll)), key=lambda i: (-self.nll[i], i))
+        return [{"unit": self.units[i], "index": i, "nll": self.nll[i]} for i in order[:SURPRISES]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "nll" in nats a unit, "perplexity", the number of "units" and the "surprises"."""
+        return {
+            **self.asked,
+            "nll": self.mean,
+            "perplexity": perplexity(self.mean),
+            "units": len(self.units),
+            "surprises": self.surprises,
+        }
+
+    def text(self) -> str:
+        """Return the nats a unit, the text, and what in it was least expected."""
+        surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in self.surprises)
+        return f"{self.mean:.4f} nats a unit: {self.asked['text']}\n  least expected: {surprises}"
+
+
+@dataclass(frozen=True)
+class GeneratedText:
+    """A text that a model generated."""
+
+    generated: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "text"."""
+        return {"text": self.generated}
+
+    def text(self) -> str:
+        """Return the text."""
+        return self.generated
+
+
+@dataclass(frozen=True)
+class NextUnits:
+    """In a stream: how likely the last piece of text was, and the most probable units after it."""
+
+    piece: str
+    nll: float
+    following: Sequence[tuple[str, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "text", "nll" in nats, and the units of "next", each with its "probability"."""
+        following = [{"unit": unit, "probability": p} for unit, p in self.following]
+        return {"text": self.piece, "nll": self.nll, "next": following}
+
+    def text(self) -> str:
+        """Return the most probable units and their probabilities."""
+        return ", ".join(f"{unit!r} {p:.2f}" for unit, p in self.following)
+
+
+def perplexity(nll: float) -> float:
+    """Return the number of equally probable choices that are as unsure as `nll` nats a choice."""
+    return math.exp(min(nll, LARGEST_EXPONENT))

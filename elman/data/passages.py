@@ -1,8 +1,12 @@
 """Plain text as passages: each line by itself, or all lines as one text that goes on."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from elman.answers import Answer
+from elman.data.reader import Examples, Reader
 from elman.data.source import DataError, counted, read_lines
 
 
@@ -18,6 +22,11 @@ class Passage:
     def place(self) -> str:
         """Where it begins, as "file:line"."""
         return f"{self.file}:{self.line}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its text."""
+        return {"text": "\n".join(self.lines)}
 
     @property
     def words(self) -> int:
@@ -77,3 +86,39 @@ def read_passages(path: str | Path, *, lines: bool) -> Passages:
         passages = (Passage((line,), path, number) for number, line in full)
         return Passages(path, tuple(passages), len(numbered) - len(full))
     return Passages(path, (Passage(tuple(line for _, line in numbered), path, 1),), 0)
+
+
+class TextReader(Reader[Passage]):
+    """Reads plain text: all of a file as one passage, or with `lines` each line as one."""
+
+    def read(self, path: str, *, skip_bad: bool = False) -> Examples[Passage]:
+        """Read a text."""
+        passages = read_passages(path, lines=self.settings.lines)
+        return Examples(path, passages.passages, passages.describe())
+
+    def is_dataset(self, path: str) -> bool:
+        """Return False: each line of a file is answered."""
+        return False
+
+    def read_unlabelled(self, path: str) -> list[Passage]:
+        """Read a text."""
+        return list(self.read(path).examples)
+
+    def parse(self, item: Any, place: str) -> Passage:
+        """Return a text as a passage."""
+        if not str(item).strip():
+            raise DataError(place, "an empty text", "a text", "type one in quotes")
+        return Passage(tuple(str(item).split("\n")), place, 1)
+
+    def write(self, example: Passage, answer: Answer) -> str:
+        """Return the text."""
+        return answer.to_dict()["text"]
+
+    def cut(self, examples: Sequence[Passage]) -> tuple[list[Passage], list[Passage]] | None:
+        """Cut one long passage a tenth before its end."""
+        parts = examples[0].cut() if len(examples) == 1 else None
+        return ([parts[0]], [parts[1]]) if parts else None
+
+    def key(self, example: Passage) -> Hashable:
+        """Return its lines."""
+        return example.lines

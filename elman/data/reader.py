@@ -88,6 +88,10 @@ class Reader(ABC, Generic[E]):
         """Return the labels of an example that must also occur in the training part of a split."""
         return ()
 
+    def cut(self, examples: Sequence[E]) -> tuple[list[E], list[E]] | None:
+        """Cut examples that cannot be held out whole into a training and a dev part; None where they can."""
+        return None
+
     def key(self, example: E) -> Hashable:
         """Return a key equal for examples that ask the same, to find leakage between files; None never is."""
         return None

@@ -1,41 +1,21 @@
 """Language models: how likely is a text, and what comes next?
 
-One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it. The end
-of a line is a unit too, and what goes in before the first. The state is carried on from line to line, also
-over the pieces into which a long text is cut (truncated backpropagation through time, Mikolov et al. 2010,
-"Recurrent neural network based language model"); with `lines` each line begins anew.
-
-Letters: N real steps (units) of a batch, B sequences of it, K units in the dictionary.
+One-to-many. Each unit of a text, a character, a word or a subword, is predicted from all before it. The end of a
+line is a unit too, and the input before the first. The hidden state is carried from line to line, also over the
+pieces into which a long text is cut (truncated backpropagation through time); with `lines` each line begins anew.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
-
-from elman.data.batch import fill, pack, unpack
-from elman.data.passages import Passage, read_passages
-from elman.data.source import DataError, quote
-from elman.data.units import BEGIN, END, UNITS, Units
-from elman.data.vocabulary import PADDING, UNKNOWN
-from elman.learning.metrics import likelihood_scores, perplexity
-from elman.learning.ngrams import NGrams, best_order
-from elman.nn.layers import LAYERS
-from elman.nn.search import draw
-from elman.nn.shapes import OneToMany
+from elman.answers import TextLikelihood
+from elman.data.passages import Passage, TextReader
+from elman.data.units import UNITS
+from elman.encoders.language import TextEncoder
 from elman.samples import language as samples
-from elman.tasks.task import BATCH_STEPS, Reading, Sampling, Settings, Task, option
-
-SPAN = 70  # units that a gradient goes back over, in a text that goes on
-LONGEST = 400  # units of a text that is spoken, unless another length is asked for
-SHOWN = 5  # units that surprised most, or that are most probable
-LINE_END = "\n"  # how the end of a line is shown as a unit
+from elman.tasks.declaration import Method, Task
+from elman.tasks.task import Settings, option
 
 
 @dataclass(frozen=True)
@@ -61,338 +41,53 @@ class LanguageSettings(Settings):
             )
 
 
-class Carried:
-    """The state behind one batch, from which the next goes on."""
+def network(encoder: TextEncoder) -> Any:
+    """Return a new network."""
+    from elman.networks.layers import recurrent_layers
+    from elman.nn.shapes import OneToMany
 
-    state: tuple[Tensor, ...] | Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Passages, or pieces of them, packed."""
-
-    units: PackedSequence  # [N] numbers, each of the unit before its target
-    targets: Tensor  # [N]
-    carried: Carried | None  # for pieces
-    places: list[str]  # file:line of each passage
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.targets)
+    settings = encoder.settings
+    return OneToMany(len(encoder.units), recurrent_layers(settings, settings.size), settings.dropout)
 
 
-class Language(Task):
-    """The dictionary of one training file."""
+def head(encoder: TextEncoder) -> Any:
+    """Return a new head."""
+    from elman.heads.language import LanguageHead
 
-    name = "language"
-    summary = "language models, to generate text and to start other tasks from"
-    shape = "one-to-many"
-    files = "plain text; with --lines each line is a sequence"
-    metric_name = "nll"
-    better = "lower"
-    unit = "units"
-    settings_type = LanguageSettings
+    return LanguageHead(encoder)
 
-    def __init__(self, settings: LanguageSettings, units: Units) -> None:
-        self.settings, self.units = settings, units
 
-    @classmethod
-    def read(cls, path: str, settings: LanguageSettings, *, skip_bad: bool = False) -> Reading:
-        """Read a text: each line of it a passage, or all of it one passage."""
-        passages = read_passages(path, lines=settings.lines)
-        return Reading(path, passages.passages, passages.describe())
+def baselines(encoder: TextEncoder, head: Any, train: Sequence[Passage]) -> dict[str, Method]:
+    """Count units, and n-grams of the order that predicts a held-out tenth of the training text best."""
+    from elman.learning.ngrams import NGrams, best_order
+    from elman.learning.split import hold_out
 
-    @classmethod
-    def sample(cls, folder: Path) -> list[Path]:
-        """Write names of our own invention, which end as they began."""
-        return samples.write(folder)
+    def numbers(passages: Sequence[Passage]) -> list[Any]:
+        return [encoder.numbers(passage) for passage in passages]
 
-    @classmethod
-    def learn(cls, train: Sequence[Passage], settings: LanguageSettings) -> "Language":
-        """Make the dictionary."""
-        units = Units.of(
-            (line for passage in train for line in passage.lines),
-            settings.unit,  # type: ignore[arg-type]
-            largest=settings.largest,
-            min_count=settings.min_count,
-            lower=settings.lower,
-            seed=settings.seed,
-        )
-        return cls(settings, units)
-
-    def facts(self) -> dict[str, Any]:
-        """Return the dictionary."""
-        return {"units": self.units.facts()}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any], settings: LanguageSettings) -> "Language":
-        """Restore the dictionary."""
-        return cls(settings, Units.from_facts(facts["units"]))
-
-    def check(self, examples: Sequence[Passage]) -> None:
-        """Let everything pass: what is not in the dictionary is the unknown unit."""
-
-    @classmethod
-    def hold_out(cls, examples: Sequence[Passage], settings: Any) -> tuple[list[Passage], list[Passage]]:
-        """Part passages as every task does, and one long passage a tenth before its end."""
-        parts = examples[0].cut() if len(examples) == 1 else None
-        return ([parts[0]], [parts[1]]) if parts else super().hold_out(examples, settings)
-
-    def key(self, example: Passage) -> tuple[str, ...]:
-        """Return its lines."""
-        return example.lines
-
-    def question(self, text: str) -> Passage:
-        """Take a text as it is."""
-        if not text.strip():
-            raise DataError("input", "an empty text", "a text", "type one in quotes")
-        return Passage(tuple(text.split("\n")), "input", 1)
-
-    def has_records(self, path: str) -> bool:
-        """Return False: a file of this task is plain text, and each line of it is answered."""
-        return False
-
-    def questions(self, path: str) -> list[Passage]:
-        """Read a text."""
-        return list(self.read(path, self.settings).examples)
-
-    def tell(self, example: Passage, answer: Sequence[float], text: str | None = None) -> dict[str, Any]:
-        """Say how likely the text is, and which of its units were expected least."""
-        units = [unit for line in example.lines for unit in (*self.units.split(line), LINE_END)]
-        surprises = sorted(zip(answer, range(len(units)), strict=True), key=lambda pair: (-pair[0], pair[1]))
-        nll = sum(answer) / len(answer)
-        return {
-            "text": "\n".join(example.lines),
-            "nll": nll,
-            "perplexity": perplexity(nll),
-            "units": len(units),
-            "surprises": [{"unit": units[at], "index": at, "nll": nats} for nats, at in surprises[:SHOWN]],
-        }
-
-    def show(self, told: Mapping[str, Any]) -> str:
-        """Show a text that was spoken as it is, and one that was judged behind its figures."""
-        if "surprises" not in told:
-            return told["text"]
-        surprises = ", ".join(f"{unit['unit']!r} {unit['nll']:.2f}" for unit in told["surprises"])
-        return f"{told['nll']:.4f} nats a unit: {told['text']}\n  least expected: {surprises}"
-
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write the text."""
-        return told["text"]
-
-    def model(self) -> OneToMany:
-        """Return a new network."""
-        settings = self.settings
-        layers = LAYERS[settings.cell](
-            settings.size,
-            settings.hidden,
-            num_layers=settings.layers,
-            dropout=settings.dropout if settings.layers > 1 else 0.0,
-        )
-        return OneToMany(len(self.units), layers, settings.dropout)
-
-    def numbers(self, example: Passage) -> np.ndarray:
-        """Return the units of a passage, an end behind each line."""
-        return np.array([*self.spell("\n".join(example.lines)), END])
-
-    def _numbers(self, examples: Sequence[Passage]) -> list[np.ndarray]:
-        return [self.numbers(example) for example in examples]
-
-    def length(self, example: Passage) -> int:
-        """Return the number of units, line ends included."""
-        return len(self.numbers(example))
-
-    def batch(self, examples: Sequence[Passage], *, answers: bool = False) -> Batch:
-        """Pack whole passages."""
-        sequences = [np.array([END, *numbers]) for numbers in self._numbers(examples)]
-        return _piece(sequences, None, [example.place for example in examples])
-
-    def batches(self, examples: Sequence[Passage], steps: int, epoch: int) -> list[Batch]:
-        """Pack lines as every task does; cut a text that goes on into streams side by side, read in pieces.
-
-        Each epoch begins at another place of the text, and so cuts it at others.
-        """
-        if self.settings.lines:
-            return super().batches(examples, steps, epoch)
-        (text,) = examples
-        numbers = self.numbers(text)
-        numbers = np.roll(numbers, np.random.default_rng(self.seed(epoch)).integers(len(numbers)))
-        streams = np.array_split(numbers, max(1, min(steps, len(numbers)) // SPAN))
-        before = [stream[-1:] for stream in (streams[-1], *streams[:-1])]
-        sequences = [np.concatenate(both) for both in zip(before, streams, strict=True)]
-        return list(_pieces(sequences, SPAN, [text.place]))
-
-    def loss(self, model: OneToMany, batch: Batch) -> Tensor:
-        """Return the mean negative log-likelihood of a unit, in nats."""
-        return self._nll(model, batch).mean()
-
-    def _nll(self, model: OneToMany, batch: Batch) -> Tensor:
-        """Return the negative log-likelihood of each unit, [N], and carry the state on."""
-        if batch.carried is None:
-            return model.nll(batch.units, batch.targets)[0]
-        alive = int(batch.units.batch_sizes[0])
-        state = _each(batch.carried.state, lambda s: s[:, :alive])
-        nll, state = model.nll(batch.units, batch.targets, state)
-        batch.carried.state = _each(state, Tensor.detach)
-        return nll
-
-    def answer(self, model: OneToMany, batch: Batch) -> list[list[float]]:
-        """Return the negative log-likelihood of each unit of each passage."""
-        return [nll.tolist() for nll in unpack(self._nll(model, batch), batch.units)]
-
-    def answers(self, model: OneToMany, examples: Sequence[Passage]) -> list[list[float]]:
-        """Return the negative log-likelihoods of each passage; a long one is read piece by piece."""
-        answers: list[list[float]] = [[] for _ in examples]
-        sequences = [np.array([END, *numbers]) for numbers in self._numbers(examples)]
-        with torch.no_grad():
-            for chosen in fill([len(sequence) for sequence in sequences], BATCH_STEPS):
-                chosen.sort(key=lambda i: -len(sequences[i]))
-                span = max(SPAN, BATCH_STEPS // len(chosen))
-                for batch in _pieces([sequences[i] for i in chosen], span, []):
-                    for i, nll in zip(chosen, self.answer(model, batch), strict=False):
-                        answers[i] += nll
-        return answers
-
-    def score(self, model: OneToMany, examples: Sequence[Passage]) -> float:
-        """Return the nats a unit; of a long text, as of streams side by side, each from its own beginning."""
-        if self.settings.lines:
-            return super().score(model, examples)
-        streams = [
-            np.array([END, *stream])
-            for numbers in self._numbers(examples)
-            for stream in np.array_split(numbers, max(1, len(numbers) // (100 * SPAN)))
+    def ngrams(order: int) -> Method:
+        model = NGrams(numbers(train), len(encoder.units), order)
+        return lambda examples: [
+            TextLikelihood(nll.tolist(), encoder.names(example), example.asked)
+            for example, nll in zip(examples, model.nll(numbers(examples)), strict=True)
         ]
-        with torch.no_grad():
-            return torch.cat([self._nll(model, piece) for piece in _pieces(streams, SPAN, [])]).mean().item()
 
-    def metric(self, examples: Sequence[Passage], answers: Sequence[Sequence[float]]) -> dict[str, Any]:
-        """Score the nats a unit, and what they come to a word and a character."""
-        numbers = self._numbers(examples)
-        return likelihood_scores(
-            sum(map(sum, answers)),
-            units=sum(map(len, numbers)),
-            unknown=sum(int(np.count_nonzero(n == UNKNOWN)) for n in numbers),
-            words=sum(example.words for example in examples),
-            characters=sum(example.characters for example in examples),
-        )
-
-    def baselines(
-        self, train: Sequence[Passage]
-    ) -> dict[str, Callable[[Sequence[Passage]], list[list[float]]]]:
-        """Count units, and n-grams, as long as serve a tenth of the training text best."""
-        numbers = self._numbers(train)
-        rest, dev = map(self._numbers, self.hold_out(train, self.settings))
-        best = best_order(rest, dev, len(self.units))
-
-        def counted(order: int) -> Callable[[Sequence[Passage]], list[list[float]]]:
-            model = NGrams(numbers, len(self.units), order)
-            return lambda examples: [nll.tolist() for nll in model.nll(self._numbers(examples))]
-
-        return {"unigram": counted(1), f"{best}-gram": counted(best)}
-
-    def generate(
-        self, model: OneToMany, count: int, sampling: Sampling, prime: str | None
-    ) -> list[dict[str, Any]]:
-        """Return texts; each is drawn from a seed of its own, and is the same however many are drawn.
-
-        With `lines` a text ends with its line, otherwise when it is as long as was asked for.
-        """
-        begun = self.spell(prime or "")
-        if self.settings.lines and END in begun:
-            raise DataError("--prime", "a line end", "the beginning of a line", "leave out the line end")
-        if begun and set(begun) == {UNKNOWN}:
-            expected = "a beginning of which training showed something"
-            raise DataError("--prime", quote(prime or ""), expected, "prime it with something else")
-        seeds = [(sampling.seed * 1_000_003 + i) % 2**63 for i in range(count)]
-        sources = [torch.Generator().manual_seed(seed) for seed in seeds]
-
-        def choose(scores: Tensor) -> Tensor:
-            scores[:, [PADDING, UNKNOWN, BEGIN]] = -torch.inf
-            rows = zip(scores.split(1), sources, strict=True)
-            return torch.cat(
-                [draw(row, sampling.temperature, sampling.top_k, sampling.top_p, one) for row, one in rows]
-            )
-
-        with torch.no_grad():
-            spoken = model.generate(
-                torch.tensor([END, *begun])[:, None].expand(-1, count).contiguous(),
-                sampling.longest or LONGEST,
-                choose,
-                END if self.settings.lines else None,
-            )
-        return [{"text": self.write([*begun, *numbers])} for numbers in spoken]
-
-    def spell(self, text: str) -> list[int]:
-        """Return the units of a text, with an end between its lines."""
-        return [n for line in text.split("\n") for n in (END, *self.units.numbers(line))][1:]
-
-    def write(self, numbers: Sequence[int]) -> str:
-        """Undo `spell`."""
-        lines: list[list[int]] = [[]]
-        for number in numbers:
-            if number == END:
-                lines.append([])
-            else:
-                lines[-1].append(number)
-        return "\n".join(map(self.units.text, lines))
-
-    @contextmanager
-    def stream(self, model: OneToMany) -> Iterator["Listener"]:
-        """Open a stream that is told a text bit by bit."""
-        yield Listener(self, model)
+    rest, dev = hold_out(TextReader(encoder.settings), train)
+    best = best_order(numbers(rest), numbers(dev), len(encoder.units))
+    return {"unigram": ngrams(1), f"{best}-gram": ngrams(best)}
 
 
-class Listener:
-    """A stream: it takes a text bit by bit, and says how likely each bit was and what may come next."""
-
-    def __init__(self, task: Language, model: OneToMany) -> None:
-        self._task, self._model = task, model
-        self._begin()
-
-    def step(self, x: str) -> dict[str, Any]:
-        """Take some more text, a line end too, and say its nats and the most probable units behind it."""
-        nll = 0.0
-        for number in self._task.spell(x):
-            nll -= self._scores[number].item()
-            if number == END and self._task.settings.lines:
-                self._begin()
-            else:
-                self._take(number)
-        best = self._scores.topk(min(SHOWN, len(self._scores)))
-        following = [
-            {"unit": LINE_END if number == END else self._task.units.symbols[number], "probability": p}
-            for number, p in zip(best.indices.tolist(), best.values.exp().tolist(), strict=True)
-        ]
-        return {"text": x, "nll": nll, "next": following}
-
-    def _begin(self) -> None:
-        self._state = None
-        self._take(END)
-
-    def _take(self, number: int) -> None:
-        with torch.no_grad():
-            scores, self._state = self._model.step(torch.tensor([number]), self._state)
-        self._scores = scores[0]
-
-
-def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """Change all of a state: a tensor, a tuple of them, or None at the beginning."""
-    if isinstance(state, tuple):
-        return tuple(map(change, state))
-    return None if state is None else change(state)
-
-
-def _pieces(sequences: Sequence[np.ndarray], span: int, places: list[str]) -> Iterator[Batch]:
-    """Cut sequences into pieces of `span` targets; a batch goes on where the one before ended."""
-    sequences = sorted(sequences, key=len, reverse=True)
-    carried = Carried()
-    for start in range(0, len(sequences[0]) - 1, span):
-        yield _piece([s[start : start + span + 1] for s in sequences if len(s) > start + 1], carried, places)
-
-
-def _piece(sequences: Sequence[np.ndarray], carried: Carried | None, places: list[str]) -> Batch:
-    return Batch(pack([s[:-1] for s in sequences]), pack([s[1:] for s in sequences]).data, carried, places)
-
-
-TASK = Language
+TASK = Task(
+    "language",
+    summary="language models, to generate text and to start other tasks from",
+    shape="one-to-many",
+    files="plain text; with --lines each line is a sequence",
+    unit="units",
+    settings=LanguageSettings,
+    reader=TextReader,
+    encoder=TextEncoder,
+    network=network,
+    head=head,
+    baselines=baselines,
+    sample=samples.write,
+)
