@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from elman.data.midi import SUFFIXES, Tune, midi_bytes, pitch_name
+
 SURPRISES = 5  # least expected units that an answer lists
 LARGEST_EXPONENT = 700.0  # of a perplexity that is still a number
 
@@ -118,6 +120,55 @@ class NextUnits:
     def text(self) -> str:
         """Return the most probable units and their probabilities."""
         return ", ".join(f"{unit!r} {p:.2f}" for unit, p in self.following)
+
+
+@dataclass(frozen=True)
+class MusicLikelihood:
+    """How likely a piece of music is: the negative log-likelihood of each of its steps, in nats."""
+
+    nll: Sequence[float]
+    unit: str  # "event" or "step"
+    asked: Mapping[str, Any]
+    left_out: str = ""  # how many notes the encoding leaves out, and of how many
+
+    @property
+    def mean(self) -> float:
+        """Nats a step."""
+        return sum(self.nll) / len(self.nll)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "nll" in nats a step, the number of steps, and the notes "left_out", if any."""
+        left_out = {"left_out": self.left_out} if self.left_out else {}
+        return {**self.asked, "nll": self.mean, f"{self.unit}s": len(self.nll), **left_out}
+
+    def text(self) -> str:
+        """Return the nats a step and the number of steps."""
+        a = "an" if self.unit == "event" else "a"
+        left_out = f", {self.left_out} left out" if self.left_out else ""
+        return f"{self.mean:.4f} nats {a} {self.unit}, {len(self.nll):,} {self.unit}s{left_out}"
+
+
+@dataclass(frozen=True)
+class GeneratedTune:
+    """A tune that a model generated."""
+
+    tune: Tune
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "grid", "tempos" [step, tempo] and "notes" [start, length, pitch, drum]."""
+        return {
+            "grid": self.tune.grid,
+            "tempos": [list(tempo) for tempo in self.tune.tempos],
+            "notes": [[note.start, note.length, note.pitch, note.drum] for note in self.tune.notes],
+        }
+
+    def text(self) -> str:
+        """Return the names of the notes."""
+        return " ".join(pitch_name(note.pitch) for note in self.tune.notes)
+
+    def encode(self, suffix: str) -> bytes | None:
+        """Return the tune as a file with this suffix holds it; None where text is all it can hold."""
+        return midi_bytes(self.tune) if suffix.lower() in SUFFIXES else None
 
 
 def perplexity(nll: float) -> float:

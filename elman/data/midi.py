@@ -27,6 +27,8 @@ _NUMBER_BYTES = 4
 _BEGINNINGS = (b"MThd", b"RIFF")  # the latter wraps MIDI so that it cannot be read, and is to be told so
 _REMEDY = "write the file again, or leave it out"
 
+_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
 
 @dataclass(frozen=True, order=True)
 class Note:
@@ -232,3 +234,8 @@ def _number(content: bytes, at: int) -> tuple[int, int]:
         if content[place] < 0x80:
             return number, place + 1
     raise OverflowError
+
+
+def pitch_name(pitch: int) -> str:
+    """Return the name of a pitch, such as "C4" of 60."""
+    return f"{_NAMES[pitch % 12]}{pitch // 12 - 1}"

@@ -5,6 +5,7 @@ Letters: B examples of a batch.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,23 @@ from elman.data.ragged import length_batches
 from elman.nn.packing import to_tensors
 
 BATCH_STEPS = 2000  # real steps in a batch when nothing is trained
+
+
+@dataclass(frozen=True)
+class Heatmap:
+    """A picture of numbers, such as attention weights.
+
+    Args:
+        values: [R, C].
+        rows: R labels.
+        columns: C labels.
+        title: says what the numbers are.
+    """
+
+    values: np.ndarray
+    rows: Sequence[str]
+    columns: Sequence[str]
+    title: str
 
 
 class Head(nn.Module, ABC):

@@ -1,4 +1,4 @@
-"""A network that speaks in chords: several symbols may come at once.
+"""A language model of piano rolls: several keys may sound at once.
 
 Letters: N real steps of a batch, B sequences, I inputs, K keys.
 """
@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 INPUT_DROPOUT = 0.1  # of the keys that are read
 
 
-class Pianist(nn.Module):
+class PianoRollLM(nn.Module):
     """One-to-many, where any of K keys may come next, each by itself (Boulanger-Lewandowski et al. 2012).
 
     Args:
