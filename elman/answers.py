@@ -55,6 +55,22 @@ class Classification:
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A number."""
+
+    value: float
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "value"."""
+        return {**self.asked, "value": self.value}
+
+    def text(self) -> str:
+        """Return the number with six digits."""
+        return f"{self.value:.6g}"
+
+
+@dataclass(frozen=True)
 class TextLikelihood:
     """How likely a text is: the negative log-likelihood of each of its units, in nats."""
 

@@ -1,12 +1,13 @@
 """Series of numbers, several channels over time, each with a label or with a number that it measures.
 
-A value that is missing is NaN; `settle` says what becomes of it.
+A value that is missing is NaN; `handle_missing` says what becomes of it.
 
 Letters: T steps, C channels.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from elman.data.source import DataError, counted, quote
 
 MISSING = ("", "?", "na", "nan", "null", "none")  # in whatever case
 LARGEST = float(np.finfo(np.float32).max)
-LEAST_SPREAD = 1e-6  # a channel that varies less, as a share of its size, is a constant
 POLICIES = ("stop", "mark", "drop")
 
 SKIP = "correct it, or leave its series out with --skip-bad"
@@ -38,6 +38,18 @@ class Series:
     answer: str | float | None
     name: str
     place: str
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its name."""
+        return {"series": self.name}
+
+    @property
+    def label(self) -> str:
+        """The answer, where answers are labels."""
+        return str(self.answer)
+
+    title = ""
 
     @property
     def number(self) -> float:
@@ -108,7 +120,7 @@ def check_channels(series: Series, channels: tuple[str, ...]) -> None:
         )
 
 
-def settle(file: SeriesFile, policy: str) -> SeriesFile:
+def handle_missing(file: SeriesFile, policy: str) -> SeriesFile:
     """Do what the policy says where values are missing or infinite.
 
     Args:
@@ -221,32 +233,10 @@ def answer_of(text: str, wanted: Wanted, place: str) -> str | float:
     return number
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Mean and standard deviation of each of C numbers; a constant one has deviation 1."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    @classmethod
-    def of(cls, rows: np.ndarray) -> "Scale":
-        """Measure rows [N, C], of which some may be NaN."""
-        there = ~np.isnan(rows)
-        count = np.maximum(there.sum(0), 1)
-        mean = np.where(there, rows, 0).sum(0, dtype=np.float64) / count
-        deviation = np.sqrt(np.where(there, (rows - mean) ** 2, 0).sum(0) / count)
-        constant = deviation <= LEAST_SPREAD * np.abs(mean)
-        return cls(tuple(mean.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
-
-    def __call__(self, rows: np.ndarray) -> np.ndarray:
-        """Bring rows [N, C] to mean 0 and deviation 1."""
-        return ((rows - np.array(self.mean)) / np.array(self.deviation)).astype(np.float32)
-
-
-def hold(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
+def forward_fill(rows: np.ndarray, before: np.ndarray) -> np.ndarray:
     """Put in the place of each NaN in rows [T, C] the last value of its channel, at first that `before`, [C].
 
-    >>> hold(np.array([[np.nan], [2.0], [np.nan]]), np.array([0.0])).tolist()
+    >>> forward_fill(np.array([[np.nan], [2.0], [np.nan]]), np.array([0.0])).tolist()
     [[0.0], [2.0], [2.0]]
     """
     rows = np.concatenate((before[None], rows))

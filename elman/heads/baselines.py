@@ -19,14 +19,19 @@ Method = Callable[[Sequence[Any]], list[Any]]
 def majority(head: Any, train: Sequence[Any]) -> Method:
     """Answer with the share of each label in the training examples."""
     targets = head.targets(train)
-    shares = targets.bincount(minlength=len(head.labels)).double() / len(targets)
-    return lambda examples: head.classify_probabilities(shares.expand(len(examples), -1), examples)
+    shares = targets.bincount(minlength=head.outputs).double() / len(targets)
+    return lambda examples: head.decode_probabilities(shares.expand(len(examples), -1), examples)
+
+
+def mean(head: Any) -> Method:
+    """Answer with the mean of the training examples' numbers."""
+    return lambda examples: head.decode(torch.zeros(len(examples), 1), examples)
 
 
 def linear(head: Any, features: Features, train: Sequence[Any]) -> Method:
     """Train logistic regression, or ridge regression on numbers, on features of whole sequences."""
     scores = train_linear(np.stack([features(one) for one in train]), head.targets(train))
-    return lambda examples: head.classify(scores(np.stack([features(one) for one in examples])), examples)
+    return lambda examples: head.decode(scores(np.stack([features(one) for one in examples])), examples)
 
 
 def feedforward(
@@ -34,12 +39,12 @@ def feedforward(
 ) -> Method:
     """Train a feed-forward network on features of whole sequences; `training` goes to `train_classifier`."""
     inputs = torch.from_numpy(np.stack([features(one) for one in train]))
-    network = nn.Sequential(nn.Linear(inputs.shape[1], hidden), nn.Tanh(), nn.Linear(hidden, len(head.labels)))
-    train_classifier(network, inputs, head.targets(train), **training)
+    network = nn.Sequential(nn.Linear(inputs.shape[1], hidden), nn.Tanh(), nn.Linear(hidden, head.outputs))
+    train_classifier(network, inputs, head.targets(train), loss=head.loss_of, **training)
 
     def answer(examples: Sequence[Any]) -> list[Any]:
         with torch.no_grad():
             scores = network(torch.from_numpy(np.stack([features(one) for one in examples])))
-            return head.classify(scores, examples)
+            return head.decode(scores, examples)
 
     return answer

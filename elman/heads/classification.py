@@ -3,7 +3,7 @@
 Letters: B sequences of a batch, K labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,11 @@ class ClassificationHead(Head):
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("class_weights", class_weights, persistent=False)
 
+    @property
+    def outputs(self) -> int:
+        """K."""
+        return len(self.labels)
+
     def targets(self, examples: Sequence[Any]) -> Tensor:
         """Return the numbers of the labels, [B]."""
         return torch.tensor(self.labels.numbers(example.label for example in examples))
@@ -45,15 +50,20 @@ class ClassificationHead(Head):
         """Return the mean cross-entropy."""
         return F.cross_entropy(network(inputs)[0], targets, self.class_weights), None
 
+    @staticmethod
+    def loss_of(scores: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross-entropy of scores [B, K], every label weighted alike."""
+        return F.cross_entropy(scores, targets)
+
     def answer(self, network: Any, inputs: Any, examples: Sequence[Any]) -> list[Classification]:
         """Return the most probable label of each sequence, with the probabilities of all."""
-        return self.classify(network(inputs)[0], examples)
+        return self.decode(network(inputs)[0], examples)
 
-    def classify(self, scores: Tensor, examples: Sequence[Any]) -> list[Classification]:
+    def decode(self, scores: Tensor, examples: Sequence[Any]) -> list[Classification]:
         """Return the answers that scores [B, K] give."""
-        return self.classify_probabilities((scores / self.temperature).double().softmax(1), examples)
+        return self.decode_probabilities((scores.double() / self.temperature).softmax(1), examples)
 
-    def classify_probabilities(
+    def decode_probabilities(
         self, probabilities: Tensor | np.ndarray, examples: Sequence[Any]
     ) -> list[Classification]:
         """Return the answers that probabilities [B, K] give."""
@@ -103,7 +113,3 @@ class ClassificationHead(Head):
         """Count which label was taken for which."""
         given = [answer.label for answer in answers]
         return confusion([str(example.label) for example in examples], given, self.labels.names)
-
-    def step(self, scores: Tensor, example: Any) -> Mapping[str, Any]:
-        """Return the answer so far in a stream."""
-        return self.classify(scores, [example])[0].to_dict()
