@@ -33,7 +33,7 @@ class Classification:
     label: str
     probabilities: Mapping[str, float]
     asked: Mapping[str, Any] = field(default_factory=dict)
-    name: str = ""  # what `text` says first, such as the path of a clip
+    title: str = ""  # what `text` says first, such as the path of a clip
 
     @property
     def confidence(self) -> float:
@@ -51,7 +51,26 @@ class Classification:
 
     def text(self) -> str:
         """Return the label and its probability, such as "spam 0.98"."""
-        return f"{self.name}{self.label} {round(self.confidence, 4):.2f}"
+        return f"{self.title}{self.label} {round(self.confidence, 4):.2f}"
+
+
+@dataclass(frozen=True)
+class BaseLabels:
+    """A label for each base of a sequence, one letter each, and the probabilities of all labels of each."""
+
+    labels: Sequence[str]
+    probabilities: Sequence[Sequence[float]]
+    asked: Mapping[str, Any]
+    title: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "label", as long as the sequence, and the "probabilities" of these labels."""
+        sure = [round(max(row), 4) for row in self.probabilities]
+        return {**self.asked, "label": "".join(self.labels), "probabilities": sure}
+
+    def text(self) -> str:
+        """Return the sequence, and below it the labels."""
+        return f"{self.title}{self.asked['sequence']}\n{' ' * len(self.title)}{''.join(self.labels)}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 CHECKSUM = "sha256"
 _BLANK = "0" * 64
@@ -84,13 +84,13 @@ def write_tensors(path: Path, tensors: dict[str, Any], facts: dict[str, Any] | N
     write_whole(path, _sealed(save(tensors, {"elman": header})))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what `write_tensors` wrote: (tensors by name, facts). Raises DamagedError."""
+def read_tensors(path: Path, framework: Literal["pt", "np"] = "pt") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read what `write_tensors` wrote: (tensors of torch or of numpy by name, facts). Raises DamagedError."""
     from safetensors import SafetensorError, safe_open
 
     content = path.read_bytes()
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, framework) as file:
             header = json.loads(file.metadata()["elman"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             seal, facts = header[CHECKSUM], header["facts"]

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ _NO_LETTER = re.compile(f"[^{_LETTERS}]")
 _LABEL = re.compile(r"(?:^|\s)label=(\S*)")
 _KEY = re.compile(r"(\w+)[=:]")
 
+_COMPLEMENT = str.maketrans("ACGTURYKMBVDHacgturykmbvdh", "TGCAAYRMKVBHDtgcaayrmkvbhd")  # S, W and N are their own
+
 _DISTRIBUTION = np.zeros((128, len(BASES)), dtype=np.float32)  # of each letter
 for _code, _bases in CODES.items():
     for _letter in (_code, _code.lower()):
@@ -37,7 +40,7 @@ for _code, _bases in CODES.items():
 
 
 @dataclass(frozen=True)
-class Strand:
+class DNASequence:
     """A sequence of bases as the file has it, its name and label (None where it has none), and its line."""
 
     bases: str
@@ -51,13 +54,30 @@ class Strand:
         """Where the record begins, as "file:line"."""
         return f"{self.file}:{self.line}"
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its id, if it has one, and its bases."""
+        return ({} if self.name is None else {"id": self.name}) | {"sequence": self.bases}
+
+    @property
+    def title(self) -> str:
+        """Its id, which an answer for people begins with."""
+        return f"{self.name} " if self.name else ""
+
+    def reverse_complement(self) -> "DNASequence":
+        """Return the other strand, read in its own direction; labels of bases are turned with it."""
+        label = self.label
+        if label is not None and len(label) == len(self.bases):
+            label = label[::-1]
+        return replace(self, bases=self.bases[::-1].translate(_COMPLEMENT), label=label)
+
 
 @dataclass(frozen=True)
 class Fasta:
     """What a file holds, and how many bad records were left out of it."""
 
     path: str
-    strands: tuple[Strand, ...]
+    strands: tuple[DNASequence, ...]
     skipped: int
 
 
@@ -102,7 +122,7 @@ def _way_out(letter: str) -> str:
     return "correct it (N is any base), or leave the record out with --skip-bad"
 
 
-def describe_bases(strands: Iterable[Strand]) -> list[str]:
+def describe_bases(strands: Iterable[DNASequence]) -> list[str]:
     """Count all bases, then those that were not taken as they stand."""
     counts = np.zeros(128, dtype=np.int64)
     for strand in strands:
@@ -139,7 +159,7 @@ def read_fasta(path: str | Path, *, labelled: bool = True, skip_bad: bool = Fals
     ...     [(strand.name, strand.label, strand.bases) for strand in read_fasta(file.name).strands]
     [('a', 'yes', 'ACGTT'), ('b', 'no', 'NNa')]
     """
-    strands: list[Strand] = []
+    strands: list[DNASequence] = []
     line_of: dict[tuple[str | None, str], int] = {}
     skipped = 0
     for line, header, rows in _records(str(path)):
@@ -196,7 +216,7 @@ def _records(path: str) -> Iterator[tuple[int, str, list[_Row]]]:
         yield line, header, rows
 
 
-def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool) -> Strand:
+def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool) -> DNASequence:
     place, way_out = f"{path}:{line}", "correct the header, or leave its record out with --skip-bad"
     name = header.split(maxsplit=1)[0] if header[:1].strip() else ""
     if not name:
@@ -211,7 +231,7 @@ def _strand(path: str, line: int, header: str, rows: list[_Row], labelled: bool)
             "lines of its sequence below its header",
             "add its sequence, or leave it out with --skip-bad",
         )
-    return Strand("".join(text for _, text in rows), label, name, path, line)
+    return DNASequence("".join(text for _, text in rows), label, name, path, line)
 
 
 def _label(place: str, header: str, way_out: str) -> str:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from elman.data.fasta import BASES, Strand, check_bases, distributions, is_fasta, read_fasta
+from elman.data.fasta import BASES, DNASequence, check_bases, distributions, is_fasta, read_fasta
 from elman.data.source import DataError, counted
 from elman.data.tables import Row, is_table, read_table
 
@@ -19,7 +19,7 @@ INPUTS = WINDOW * len(BASES) + 4 * len(WAVES)  # numbers of a frame
 
 def read_strands(
     path: str, *, sequence: str = "sequence", label: str | None = "label", skip_bad: bool = False
-) -> tuple[list[Strand], int]:
+) -> tuple[list[DNASequence], int]:
     """Read FASTA, or a table, whose suffix or first line tells it.
 
     Args:
@@ -52,12 +52,12 @@ def read_strands(
     return good, skipped + len(strands) - len(good)
 
 
-def _strand(row: Row, path: str) -> Strand:
+def _strand(row: Row, path: str) -> DNASequence:
     line = int(row.place.rpartition(":")[2])
-    return Strand(row["sequence"], row.fields.get("label"), None, path, line)
+    return DNASequence(row["sequence"], row.fields.get("label"), None, path, line)
 
 
-def _good(strands: Sequence[Strand], per_base: bool, skip_bad: bool) -> Iterator[Strand]:
+def _good(strands: Sequence[DNASequence], per_base: bool, skip_bad: bool) -> Iterator[DNASequence]:
     """Yield the sequences that have nothing but bases and, where bases have labels, as many of these."""
     for strand in strands:
         try:
@@ -71,7 +71,7 @@ def _good(strands: Sequence[Strand], per_base: bool, skip_bad: bool) -> Iterator
             yield strand
 
 
-def check_lengths(strand: Strand) -> None:
+def check_lengths(strand: DNASequence) -> None:
     """Raise DataError where there are not as many labels as bases."""
     labels, bases = len(strand.label or ""), len(strand.bases)
     if labels != bases:
@@ -83,7 +83,7 @@ def check_lengths(strand: Strand) -> None:
         )
 
 
-def labels_bases(strands: Sequence[Strand]) -> bool:
+def labels_bases(strands: Sequence[DNASequence]) -> bool:
     """Tell whether labels are those of bases: most are as long as their sequences."""
     return 2 * sum(len(strand.label or "") == len(strand.bases) for strand in strands) > len(strands)
 
@@ -111,7 +111,7 @@ def _waves(length: int) -> np.ndarray:
     return np.concatenate((*np.sin(turns), *np.cos(turns)), 1, dtype=np.float32)
 
 
-def numbered(strand: Strand) -> np.ndarray:
+def numbered(strand: DNASequence) -> np.ndarray:
     """Return the number of each base in A C G T, -1 where it is ambiguous: [T]."""
     bases = distributions(strand.bases)
     return np.where(bases.max(1) == 1, bases.argmax(1), -1)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from elman.learning.baselines import train_classifier, train_linear
+from elman.learning.baselines import train_classifier, train_linear, windows
+from elman.nn.shapes import OneToOne
 
 Features = Callable[[Any], np.ndarray]  # an example to [I]
 Method = Callable[[Sequence[Any]], list[Any]]
@@ -20,7 +21,7 @@ def majority(head: Any, train: Sequence[Any]) -> Method:
     """Answer with the share of each label in the training examples."""
     targets = head.targets(train)
     shares = targets.bincount(minlength=head.outputs).double() / len(targets)
-    return lambda examples: head.decode_probabilities(shares.expand(len(examples), -1), examples)
+    return lambda examples: head.decode_probabilities(shares.expand(head.rows(examples), -1), examples)
 
 
 def mean(head: Any) -> Method:
@@ -46,5 +47,47 @@ def feedforward(
         with torch.no_grad():
             scores = network(torch.from_numpy(np.stack([features(one) for one in examples])))
             return head.decode(scores, examples)
+
+    return answer
+
+
+def sparse_regression(head: Any, features: Callable[[Sequence[Any]], Any], train: Sequence[Any]) -> Method:
+    """Train logistic regression on sparse features [B, I]."""
+    from elman.learning.kmers import logistic_regression
+
+    probabilities = logistic_regression(features(train), head.targets(train).tolist())
+    return lambda examples: head.decode_probabilities(probabilities(features(examples)), examples)
+
+
+def window_network(
+    head: Any,
+    numbers: Callable[[Any], Sequence[int]],
+    train: Sequence[Any],
+    *,
+    symbols: int,
+    window: int,
+    hidden: int = 100,
+) -> Method:
+    """Train the lecture's standard network: at each step it sees the symbols in a window around it.
+
+    Args:
+        head: with a label for each step.
+        numbers: of the symbols of an example, each less than `symbols`.
+        train: the training examples.
+        symbols: in the vocabulary.
+        window: steps that are seen, an odd number.
+        hidden: units of the hidden layer.
+    """
+
+    def seen(examples: Sequence[Any]) -> Tensor:
+        return windows([numbers(example) for example in examples], window, symbols)
+
+    network = OneToOne(symbols + 1, window, hidden, head.outputs)
+    targets = torch.tensor([n for example in train for n in head.step_targets(example)])
+    train_classifier(network, seen(train), targets)
+
+    def answer(examples: Sequence[Any]) -> list[Any]:
+        with torch.no_grad():
+            return head.decode_probabilities(network(seen(examples)).softmax(1), examples)
 
     return answer

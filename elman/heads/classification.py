@@ -42,6 +42,10 @@ class ClassificationHead(Head):
         """K."""
         return len(self.labels)
 
+    def rows(self, examples: Sequence[Any]) -> int:
+        """Return how many labels the examples have together."""
+        return len(examples)
+
     def targets(self, examples: Sequence[Any]) -> Tensor:
         """Return the numbers of the labels, [B]."""
         return torch.tensor(self.labels.numbers(example.label for example in examples))
@@ -79,14 +83,17 @@ class ClassificationHead(Head):
             for number, row, example in zip(best, rows, examples, strict=True)
         ]
 
-    def metrics(self, examples: Sequence[Any], answers: Sequence[Classification]) -> dict[str, Any]:
+    def pairs(
+        self, examples: Sequence[Any], answers: Sequence[Any]
+    ) -> tuple[list[str], list[str], list[Sequence[float]]]:
+        """Return the right labels, the answered labels, and the probabilities of all labels."""
+        gold = [str(example.label) for example in examples]
+        return gold, [a.label for a in answers], [list(a.probabilities.values()) for a in answers]
+
+    def metrics(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score labels and their probabilities: accuracy, macro F1, log loss, calibration error."""
-        return classification_scores(
-            [str(example.label) for example in examples],
-            [answer.label for answer in answers],
-            self.labels.names,
-            [list(answer.probabilities.values()) for answer in answers],
-        )
+        gold, given, rows = self.pairs(examples, answers)
+        return classification_scores(gold, given, self.labels.names, rows)
 
     def min_delta(self, examples: Sequence[Any]) -> float:
         """Return one answer and a half, as a share: one answer more or less is luck on a small dev set."""
@@ -97,8 +104,9 @@ class ClassificationHead(Head):
         self.temperature.fill_(1)  # in a finished run that is resumed it is what was chosen before
         before = self.answers(network, encoder, examples)
         # A probability may have been too small for a float; its logarithm must not be infinite.
-        rows = torch.tensor([list(answer.probabilities.values()) for answer in before], dtype=torch.float64)
-        self.temperature.fill_(best_temperature(rows.clamp(min=1e-300).log(), self.targets(examples)))
+        gold, _, rows = self.pairs(examples, before)
+        scores = torch.tensor(rows, dtype=torch.float64).clamp(min=1e-300).log()
+        self.temperature.fill_(best_temperature(scores, torch.tensor(self.labels.numbers(gold))))
         errors = (
             self.metrics(examples, answers)["calibration_error"]
             for answers in (before, self.answers(network, encoder, examples))
@@ -107,9 +115,7 @@ class ClassificationHead(Head):
             *errors, self.temperature.item()
         )
 
-    def confusion(
-        self, examples: Sequence[Any], answers: Sequence[Classification]
-    ) -> tuple[list[str], np.ndarray]:
+    def confusion(self, examples: Sequence[Any], answers: Sequence[Any]) -> tuple[list[str], np.ndarray]:
         """Count which label was taken for which."""
-        given = [answer.label for answer in answers]
-        return confusion([str(example.label) for example in examples], given, self.labels.names)
+        gold, given, _ = self.pairs(examples, answers)
+        return confusion(gold, given, self.labels.names)

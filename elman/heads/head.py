@@ -85,6 +85,13 @@ class Head(nn.Module, ABC):
         """Return the smallest change of the dev score that counts as an improvement."""
         return 0.0
 
+    def layer_depths(self, network: Any) -> dict[str, int]:
+        """Return how deep below the top pretrained parameters lie, by their names in the network.
+
+        Those at depth d are frozen for d epochs, and learn with a smaller rate the deeper they lie.
+        """
+        return {}
+
     def calibrate(self, network: Any, encoder: Any, examples: Sequence[Any]) -> str | None:
         """Choose on dev what is chosen after training; return a line about it, if there is one to say."""
         return None

@@ -1,51 +1,27 @@
 """DNA: what a sequence of bases is, or what each of its bases is.
 
-Many-to-one for a label a sequence; many-to-many (T_x = T_y) where each label is a string as long as its
-sequence. A base is a distribution over A C G T. A step of the network is a frame: what stands in a window of
-bases, and how far that is from either end. Recurrent layers read the frames both ways. For a label a sequence
-the frames are three bases apart, a third of the steps; the sequence is then read in each of the three phases,
-and if so asked on both strands, and the answer is the mean of the readings' probabilities.
-
-Letters: T bases of a sequence, F frames of it, N frames of a batch, B sequences, V ways to read each, K
-labels.
+Many-to-one for a label a sequence; many-to-many (T_x = T_y) where each label is a string as long as its sequence.
+Recurrent layers read frames of bases in both directions; the answer is the mean over several views of a sequence.
 """
 
-import csv
-import io
-import math
-from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence
 
-from elman.data.batch import fill, pack, unpack
-from elman.data.fasta import BASES, Strand, check_bases, describe_bases, distributions, is_fasta
-from elman.data.source import DataError, counted
-from elman.data.strands import WINDOW, check_lengths, frames, labels_bases, numbered, read_strands
-from elman.data.tables import is_table
-from elman.learning.baselines import train_classifier, windows
-from elman.learning.kmers import kmer_counts, logistic_regression, symbols_in_place
-from elman.learning.metrics import auroc, classification_scores, confusion, matthews
-from elman.nn.shapes import OneToOne
+from elman.data.dna import DNAReader
+from elman.data.fasta import BASES, DNASequence
+from elman.data.strands import WINDOW, numbered
+from elman.encoders.dna import DNAEncoder
+from elman.encoders.pretrained import pretrained_files
 from elman.samples import dna as samples
-from elman.tasks import labels
-from elman.tasks.bases import Reader
-from elman.tasks.pretrained import Pretrained
-from elman.tasks.task import Reading, Settings, Task, option
+from elman.tasks.declaration import Method, Task
+from elman.tasks.task import Settings, option
 
-APART = 3  # bases from a frame to the next, where the whole sequence has the label
-WINDOW_HIDDEN = 100  # of the standard network
 LONGEST_KMER = 6
-REACH = 500  # places from either end that the baseline of positions sees
-WIDTH = 60  # letters of a line of FASTA
+REACH = 500  # positions from either end that the baseline of positions sees
 
 
 @dataclass(frozen=True)
@@ -61,339 +37,70 @@ class DNASettings(Settings):
 
     def files(self) -> dict[str, Path]:
         """Return the language model, if any."""
-        return Pretrained.files(self.init)
+        return pretrained_files(self.init)
 
 
-class View(NamedTuple):
-    """One way to read a sequence."""
+def network(encoder: DNAEncoder) -> Any:
+    """Return a new network."""
+    from elman.networks.dna import DNAClassifier
 
-    frames: np.ndarray  # [F, inputs]
-    numbers: Sequence[int]  # of the label of each frame, or of the one label; none without answers
-
-
-class Verdict(NamedTuple):
-    """The answer: the label of each base, or of all of them as one, and the probabilities of all labels."""
-
-    labels: tuple[str, ...]
-    probabilities: tuple[tuple[float, ...], ...]  # [T or 1, K]
+    e = encoder
+    return DNAClassifier(len(e.labels), e.per_base, e.stride, e.strands, e.sizes, e.settings)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Views of sequences, packed; those of a sequence follow each other."""
+def initialize(encoder: DNAEncoder, network: Any, train: Sequence[DNASequence]) -> None:
+    """Start from the language model, if there is one."""
+    from elman.networks.pretrained import start
 
-    frames: PackedSequence  # [N, inputs]
-    views: list[int]  # V of each sequence
-    targets: Tensor | None  # one a view, or [N] where each base has a label
-    places: list[str]  # file:line of each sequence
-
-    @property
-    def real_steps(self) -> int:
-        """N."""
-        return len(self.frames.data)
+    if encoder.pretrained:
+        start(network.language, encoder.pretrained, BASES, str.upper)
 
 
-class DNA(Task):
-    """The labels of one training file, and whether they are those of sequences or of bases."""
+def head(encoder: DNAEncoder) -> Any:
+    """Return a head for a label a sequence, or for a label a base."""
+    from elman.heads.dna import BaseHead, DNAHead
 
-    name = "dna"
-    summary = "classification of DNA and RNA, by sequence or by base"
-    shape = "many-to-one; many-to-many, T_x = T_y, where each base has a label"
-    files = "FASTA with label= in the header; CSV, TSV or JSONL with sequence, label"
-    metric_name = "accuracy"
-    unit = "bases"
-    settings_type = DNASettings
+    return (BaseHead if encoder.per_base else DNAHead)(encoder.labels)
 
-    def __init__(
-        self,
-        settings: DNASettings,
-        names: Sequence[str],
-        per_base: bool,
-        sizes: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.settings, self.labels, self.per_base = settings, tuple(names), per_base
-        self.sizes = sizes or {}
-        self._pretrained: Pretrained | None = None  # none in a loaded task
-        self.apart = 1 if per_base else APART
-        self.strands = 2 if settings.reverse_complement else 1
 
-    @classmethod
-    def read(cls, path: str, settings: DNASettings, *, skip_bad: bool = False) -> Reading:
-        """Read a FASTA file or a table."""
-        strands, skipped = read_strands(
-            path, sequence=settings.sequence, label=settings.label, skip_bad=skip_bad
-        )
-        facts = [counted(len(strands), "sequence"), *describe_bases(strands)]
-        ids = Counter(strand.name for strand in strands if strand.name)
-        if several := sum(count > 1 for count in ids.values()):
-            facts.append(f"{counted(several, 'id')} under several labels")
-        if labels_bases(strands):
-            facts.append("a label for each base")
-        if skipped:
-            facts.append(f"{counted(skipped, 'bad record')} skipped")
-        return Reading(path, strands, f"{path}: {'; '.join(facts)}")
+def baselines(encoder: DNAEncoder, head: Any, train: Sequence[DNASequence]) -> dict[str, Method]:
+    """Train methods that know nothing of order, or nothing but positions."""
+    from elman.heads.baselines import majority, sparse_regression, window_network
+    from elman.learning.kmers import kmer_counts, symbols_in_place
 
-    @classmethod
-    def sample(cls, folder: Path) -> list[Path]:
-        """Write sequences in which the order and distance of two motifs decide."""
-        return samples.write(folder)
+    def numbers(sequence: DNASequence) -> list[int]:  # A C G T, unknown
+        return (numbered(sequence) % (len(BASES) + 1)).tolist()
 
-    @classmethod
-    def shown(cls, example: Strand, settings: Any) -> Collection[str]:
-        """Return its label, or those of its bases."""
-        label = example.label or ""
-        return label if len(label) == len(example.bases) else [label]
+    def kmers(some: Sequence[DNASequence]) -> Any:
+        return kmer_counts([numbered(one) for one in some], len(BASES), LONGEST_KMER)
 
-    @classmethod
-    def learn(cls, train: Sequence[Strand], settings: DNASettings) -> "DNA":
-        """Find out the labels, and whether each is a string as long as its sequence."""
-        per_base = labels_bases(train)
-        names, remarks = labels.learn(
-            (label for strand in train for label in _labels(strand, per_base)), train[0].file
-        )
-        language = Pretrained.load(settings.init, "character") if settings.init else None
-        task = cls(settings, names, per_base, language.sizes if language else None)
-        task._pretrained = language
-        task.remarks = (*remarks, language.describe(BASES, str.upper)) if language else remarks
-        return task
+    def positions(some: Sequence[DNASequence]) -> Any:
+        return symbols_in_place([numbered(one) for one in some], len(BASES), REACH)
 
-    def facts(self) -> dict[str, Any]:
-        """Return the labels, what they are labels of, and the sizes of the language model below, if any."""
-        return {"labels": self.labels, "per_base": self.per_base, "sizes": self.sizes}
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, Any], settings: DNASettings) -> "DNA":
-        """Restore them."""
-        return cls(settings, facts["labels"], facts["per_base"], facts["sizes"])
-
-    def check(self, examples: Sequence[Strand]) -> None:
-        """Raise DataError at a label that training never showed."""
-        for strand in examples:
-            for label in _labels(strand, self.per_base):
-                labels.check(label, strand.place, self.labels)
-
-    def key(self, example: Strand) -> Hashable:
-        """Return the bases, in upper case, with T for U."""
-        return example.bases.upper().replace("U", "T")
-
-    def question(self, text: str) -> Strand:
-        """Read bases; white space is no part of them."""
-        bases = "".join(text.split())
-        if not bases:
-            raise DataError("input", "a text without a base", "a sequence such as ACGTAC", "type one")
-        check_bases(bases, "input", "the sequence")
-        return Strand(bases, None, None, "input", 1)
-
-    def has_records(self, path: str) -> bool:
-        """Tell FASTA, and a table with a column of sequences, from typed lines."""
-        return is_fasta(path) or is_table(path, self.settings.sequence)
-
-    def questions(self, path: str) -> list[Strand]:
-        """Read sequences, without their labels."""
-        return read_strands(path, sequence=self.settings.sequence, label=None)[0]
-
-    def tell(self, example: Strand, answer: Verdict, text: str | None = None) -> dict[str, Any]:
-        """Say the label with the probabilities of all; of each base, its label and that one's probability."""
-        told: dict[str, Any] = {} if example.name is None else {"id": example.name}
-        told["sequence"] = example.bases if text is None or self.per_base else text
-        if self.per_base:
-            sure = [round(max(row), 4) for row in answer.probabilities]
-            return {**told, "label": "".join(answer.labels), "probabilities": sure}
+    if encoder.per_base:
         return {
-            **told,
-            **labels.told(self.labels, labels.Verdict(answer.labels[0], answer.probabilities[0])),
+            "majority": majority(head, train),
+            "standard_network": window_network(head, numbers, train, symbols=len(BASES) + 1, window=WINDOW),
         }
-
-    def show(self, told: Mapping[str, Any]) -> str:
-        """Say the label and its probability; of bases, their labels, below them."""
-        name = f"{told['id']} " if "id" in told else ""
-        if self.per_base:
-            return f"{name}{told['sequence']}\n{' ' * len(name)}{told['label']}"
-        return name + labels.show(told)
-
-    def heading(self, told: Mapping[str, Any]) -> str | None:
-        """Name the columns of a row of CSV; FASTA has none."""
-        columns = [self.settings.sequence, self.settings.label, *([] if self.per_base else ["confidence"])]
-        return None if "id" in told else _row(columns)
-
-    def record(self, told: Mapping[str, Any]) -> str:
-        """Write a record of FASTA, or, where the sequence has no id, a row of CSV."""
-        bases, label = told["sequence"], told["label"]
-        sure = [] if self.per_base else [f"{told['confidence']:.4f}"]
-        if "id" not in told:
-            return _row([bases, label, *sure])
-        lines = [bases[start : start + WIDTH] for start in range(0, len(bases), WIDTH)]
-        return "\n".join([f">{told['id']} label={label}" + "".join(f" confidence={s}" for s in sure), *lines])
-
-    def model(self) -> Reader:
-        """Return a new network."""
-        model = Reader(len(self.labels), self.per_base, self.apart, self.sizes, self.settings)
-        if self._pretrained and model.language:
-            self._pretrained.start(model.language, BASES, str.upper)
-        return model
-
-    def depths(self, model: Reader) -> dict[str, int]:
-        """Return those of the language model, if any."""
-        return model.language.depths("language") if model.language else {}
-
-    def length(self, example: Strand) -> int:
-        """Return the number of steps of all views: that of the bases, on as many strands as are read."""
-        return len(example.bases) * self.strands
-
-    def batch(self, examples: Sequence[Strand], *, answers: bool = False) -> Batch:
-        """Pack all views of each sequence."""
-        return _pack([(example, self._views(example, answers)) for example in examples])
-
-    def batches(self, examples: Sequence[Strand], steps: int, epoch: int) -> list[Batch]:
-        """Return the batches of an epoch; of each sequence it has one view, which chance decides."""
-        seed = self.seed(epoch)
-        random = Random(seed)
-        drawn = [(example, [random.choice(self._views(example, True))]) for example in examples]
-        chosen = fill([len(views[0].frames) for _, views in drawn], steps, seed)
-        return [_pack([drawn[i] for i in some]) for some in chosen]
-
-    def _views(self, strand: Strand, answers: bool = False) -> list[View]:
-        """Return the ways to read a sequence: in each phase, and in each of these on each strand."""
-        there = frames(distributions(strand.bases))
-        numbers = self._numbers(strand) if answers else []
-        ways = [(there, numbers)]
-        if self.settings.reverse_complement:
-            # A C G T from right to left is T G C A: each base's complement.
-            ways.append((frames(distributions(strand.bases)[::-1, ::-1]), numbers[::-1]))
-        phases = range(min(self.apart, len(strand.bases)))
-        return [View(rows[phase :: self.apart], labels) for phase in phases for rows, labels in ways]
-
-    def _numbers(self, strand: Strand) -> list[int]:
-        return [self.labels.index(label) for label in _labels(strand, self.per_base)]
-
-    def loss(self, model: Reader, batch: Batch) -> Tensor:
-        """Return the mean cross-entropy of the labels."""
-        assert batch.targets is not None, "a batch without answers has no loss"
-        return F.cross_entropy(model(batch.frames), batch.targets)
-
-    def answer(self, model: Reader, batch: Batch) -> list[Verdict]:
-        """Return the labels of each sequence, with the probabilities of all."""
-        return [
-            self._verdict((scores / model.temperature).softmax(1)) for scores in self._scores(model, batch)
-        ]
-
-    def _scores(self, model: Reader, batch: Batch) -> list[Tensor]:
-        """Return the logarithm of the views' mean probabilities, of each sequence [T or 1, K]."""
-        scores = model(batch.frames).double().log_softmax(1)
-        views = unpack(scores, batch.frames) if self.per_base else list(scores.split(1))
-        means = []
-        for last, number in zip(np.cumsum(batch.views), batch.views, strict=True):
-            # Each second view is of the other strand, where there are two.
-            turned = [
-                view.flip(0) if i % self.strands else view
-                for i, view in enumerate(views[last - number : last])
-            ]
-            means.append(torch.stack(turned).logsumexp(0) - math.log(number))
-        return means
-
-    def _verdict(self, probabilities: Tensor | np.ndarray) -> Verdict:
-        labels = (self.labels[number] for number in probabilities.argmax(1).tolist())
-        return Verdict(tuple(labels), tuple(map(tuple, probabilities.tolist())))
-
-    def calibrate(self, model: Reader, examples: Sequence[Strand]) -> str:
-        """Choose the temperature under which dev is most likely; say what it did."""
-        targets = torch.tensor([number for example in examples for number in self._numbers(example)])
-        return labels.calibrate(self, model, examples, targets, lambda answer: answer.probabilities)
-
-    def metric(self, examples: Sequence[Strand], answers: Sequence[Verdict]) -> dict[str, Any]:
-        """Score labels, of sequences or of bases."""
-        gold = [label for example in examples for label in _labels(example, self.per_base)]
-        given = [label for answer in answers for label in answer.labels]
-        rows = [row for answer in answers for row in answer.probabilities]
-        scores = classification_scores(gold, given, self.labels, rows)
-        scores["mcc"] = matthews(gold, given)
-        if len(self.labels) == 2 and set(gold) == set(self.labels):
-            positive = [label == self.labels[1] for label in gold]
-            scores["auroc"] = auroc(positive, [row[1] for row in rows])
-        return scores
-
-    def grain(self, examples: Sequence[Strand]) -> float:
-        """Return the worth of an answer."""
-        return 0.0 if self.per_base else labels.grain(examples)
-
-    def confusion(
-        self, examples: Sequence[Strand], answers: Sequence[Verdict]
-    ) -> tuple[list[str], np.ndarray]:
-        """Count which label was taken for which."""
-        gold = [label for example in examples for label in _labels(example, self.per_base)]
-        return confusion(gold, [label for answer in answers for label in answer.labels], self.labels)
-
-    def baselines(self, train: Sequence[Strand]) -> dict[str, Callable[[Sequence[Strand]], list[Verdict]]]:
-        """Train methods that know nothing of order, or nothing but places."""
-        targets = [number for strand in train for number in self._numbers(strand)]
-        share = np.bincount(targets, minlength=len(self.labels)) / len(targets)
-
-        def majority(examples: Sequence[Strand]) -> list[Verdict]:
-            return [
-                self._verdict(np.tile(share, (len(e.bases) if self.per_base else 1, 1))) for e in examples
-            ]
-
-        if self.per_base:
-            return {"majority": majority, "standard_network": self._standard_network(train, targets)}
-        return {
-            "majority": majority,
-            "k-mers": self._regression(train, targets, lambda n: kmer_counts(n, len(BASES), LONGEST_KMER)),
-            "positions": self._regression(train, targets, lambda n: symbols_in_place(n, len(BASES), REACH)),
-        }
-
-    def _regression(
-        self, train: Sequence[Strand], targets: Sequence[int], features: Callable[[list[np.ndarray]], Any]
-    ) -> Callable[[Sequence[Strand]], list[Verdict]]:
-        predict = logistic_regression(features([numbered(strand) for strand in train]), targets)
-
-        def answer(examples: Sequence[Strand]) -> list[Verdict]:
-            rows = predict(features([numbered(strand) for strand in examples]))
-            return [self._verdict(row[None]) for row in rows]
-
-        return answer
-
-    def _standard_network(
-        self, train: Sequence[Strand], targets: Sequence[int]
-    ) -> Callable[[Sequence[Strand]], list[Verdict]]:
-        unknown, outside = len(BASES), len(BASES) + 1
-
-        def seen(examples: Sequence[Strand]) -> Tensor:
-            return windows([(numbered(e) % (unknown + 1)).tolist() for e in examples], WINDOW, outside)
-
-        network = OneToOne(outside + 1, WINDOW, WINDOW_HIDDEN, len(self.labels))
-        train_classifier(network, seen(train), torch.tensor(targets))
-
-        def answer(examples: Sequence[Strand]) -> list[Verdict]:
-            with torch.no_grad():
-                rows = network(seen(examples)).softmax(1)
-            return [self._verdict(part) for part in rows.split([len(e.bases) for e in examples])]
-
-        return answer
+    return {
+        "majority": majority(head, train),
+        "k-mers": sparse_regression(head, kmers, train),
+        "positions": sparse_regression(head, positions, train),
+    }
 
 
-def _pack(examples: Sequence[tuple[Strand, Sequence[View]]]) -> Batch:
-    views = [view for _, some in examples for view in some]
-    numbers = [view.numbers for view in views]
-    return Batch(
-        frames=pack([view.frames for view in views]),
-        views=[len(some) for _, some in examples],
-        targets=pack(numbers).data if numbers[0] else None,
-        places=[example.place for example, _ in examples],
-    )
-
-
-def _row(fields: Sequence[str]) -> str:
-    row = io.StringIO()
-    csv.writer(row, lineterminator="").writerow(fields)
-    return row.getvalue()
-
-
-def _labels(strand: Strand, per_base: bool) -> Sequence[str]:
-    """Return the label of each base, or that of the sequence as the only one. Raises DataError."""
-    if not per_base:
-        return [strand.label or ""]
-    check_lengths(strand)
-    return strand.label or ""
-
-
-TASK = DNA
+TASK = Task(
+    "dna",
+    summary="classification of DNA and RNA, by sequence or by base",
+    shape="many-to-one; many-to-many, T_x = T_y, where each base has a label",
+    files="FASTA with label= in the header; CSV, TSV or JSONL with sequence, label",
+    unit="bases",
+    settings=DNASettings,
+    reader=DNAReader,
+    encoder=DNAEncoder,
+    network=network,
+    initialize=initialize,
+    head=head,
+    baselines=baselines,
+    sample=samples.write,
+)
