@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from elman.learning.baselines import train_classifier, train_linear, windows
+from elman.data.vocabulary import PADDING
+from elman.learning.baselines import NGramRegression, train_classifier, train_linear, windows
 from elman.nn.shapes import OneToOne
 
 Features = Callable[[Any], np.ndarray]  # an example to [I]
@@ -89,5 +90,42 @@ def window_network(
     def answer(examples: Sequence[Any]) -> list[Any]:
         with torch.no_grad():
             return head.decode_probabilities(network(seen(examples)).softmax(1), examples)
+
+    return answer
+
+
+def ngram_regression(
+    head: Any, units: Callable[[Any], Sequence[str]], train: Sequence[Any], orders: tuple[int, int]
+) -> Method:
+    """Train logistic regression on n-grams of units, of the smallest to the largest of the `orders`."""
+    regression = NGramRegression(
+        [units(example) for example in train], [example.label for example in train], orders
+    )
+    return lambda examples: head.decode_probabilities(
+        regression([units(example) for example in examples]), examples
+    )
+
+
+def first_units_network(
+    head: Any,
+    numbers: Callable[[Any], Sequence[int]],
+    train: Sequence[Any],
+    *,
+    symbols: int,
+    window: int = 25,
+    hidden: int = 20,
+) -> Method:
+    """Train the lecture's standard network on the first units of each sequence, each in its place."""
+
+    def beginnings(examples: Sequence[Any]) -> Tensor:  # [B, window]
+        rows = [numbers(example)[:window] for example in examples]
+        return torch.tensor([[*row, *[PADDING] * (window - len(row))] for row in rows])
+
+    network = OneToOne(symbols, window, hidden, head.outputs)
+    train_classifier(network, beginnings(train), head.targets(train))
+
+    def answer(examples: Sequence[Any]) -> list[Any]:
+        with torch.no_grad():
+            return head.decode_probabilities(network(beginnings(examples)).double().softmax(1), examples)
 
     return answer

@@ -3,7 +3,7 @@
 Letters: B sequences of a batch, K labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,14 +26,20 @@ class ClassificationHead(Head):
     Args:
         labels: in the order of their numbers.
         class_weights: [K], how much each label counts in the loss; by default all examples count alike.
+        layer_depths: of the network's pretrained parameters; see `Head.layer_depths`.
     """
 
     metric = "accuracy"
     temperature: Tensor
 
-    def __init__(self, labels: Labels, class_weights: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        labels: Labels,
+        class_weights: Tensor | None = None,
+        layer_depths: Callable[[Any], dict[str, int]] = lambda network: {},
+    ) -> None:
         super().__init__()
-        self.labels = labels
+        self.labels, self._layer_depths = labels, layer_depths
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("class_weights", class_weights, persistent=False)
 
@@ -82,6 +88,10 @@ class ClassificationHead(Head):
             )
             for number, row, example in zip(best, rows, examples, strict=True)
         ]
+
+    def layer_depths(self, network: Any) -> dict[str, int]:
+        """Return those that the task declares."""
+        return self._layer_depths(network)
 
     def pairs(
         self, examples: Sequence[Any], answers: Sequence[Any]

@@ -1,46 +1,30 @@
-"""What an n-gram says of the label: how much more often it was seen with each label than was to be expected.
+"""Naive Bayes features: the log-count ratio of each n-gram and label.
 
-Naive Bayes adds these numbers up (Wang and Manning 2012, "Baselines and bigrams: simple, good sentiment and
-topic classification"); here a network reads them, step by step, beside the step itself.
+Naive Bayes adds these ratios up (Wang and Manning 2012, "Baselines and bigrams: simple, good sentiment and topic
+classification"); here a network reads them, step by step, beside the step itself.
 
-Letters: N real steps of a batch, S sequences of it, B examples to which these belong, K labels, P patterns, G
-distinct n-grams of one pattern.
+Letters: N real steps of a batch, S sequences of it, K labels, P patterns, G distinct n-grams of one pattern.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from elman.encoders.ngrams import NgramCounts, Pattern
 from elman.nn.attention import places
 
-MOST_COUNTS = 10_000_000  # of each pattern; where there are more, the rarest n-grams are left out
 
+class LogCountRatios(nn.Module):
+    """The log-count ratios of the n-grams that end at a step; the beginning of a sequence is a symbol too.
 
-class Pattern(NamedTuple):
-    """A kind of n-gram: what was found by an earlier pattern some steps back, and the step itself."""
-
-    before: int  # which pattern; -1 for none
-    back: int = 1
-
-
-SINGLE = Pattern(-1)
-WORDS = (SINGLE, Pattern(0), Pattern(0, back=2))  # a word, two words, two words with any between them
-SPELLINGS = (SINGLE, Pattern(0), Pattern(1), Pattern(2), Pattern(3))  # one to five characters
-
-
-class Evidence(nn.Module):
-    """The evidence for each label of the n-grams that end at a step; the beginning is a symbol too.
-
-    In training an example's own label must not be among its evidence, or the network would learn to read it
-    there. It is taken from the counts; and since a network could learn what is missing from counts that are
-    the same each time, they are drawn anew each time, as if another training file of the same kind had been
-    counted (the Poisson bootstrap).
+    In training an example's own label must not be in its counts, or the network would learn to read it there. It
+    is subtracted; and since a network could learn what is missing from counts that are the same each time, counts
+    are resampled each time, as if another training file of the same kind had been counted (Poisson bootstrap).
 
     Args:
-        symbols: size of the dictionary.
+        symbols: size of the vocabulary.
         labels: K.
         patterns: of the n-grams, P.
         sizes: G of each pattern.
@@ -57,49 +41,15 @@ class Evidence(nn.Module):
             self.register_buffer(f"ngrams_{p}", torch.zeros(size, dtype=torch.int64))  # ascending
             self.register_buffer(f"counts_{p}", torch.zeros(size, labels))
 
-    @classmethod
-    def of(
-        cls,
-        numbers: PackedSequence,
-        example: Tensor,
-        targets: Tensor,
-        symbols: int,
-        labels: int,
-        patterns: Sequence[Pattern],
-    ) -> "Evidence":
-        """Count in how many training examples of each label an n-gram stands.
-
-        Args:
-            numbers: of the sequences, [N], from 0 to `symbols` - 1.
-            example: [S], to which of B a sequence belongs.
-            targets: [B], numbers of their labels.
-            symbols: size of the dictionary.
-            labels: K.
-            patterns: of the n-grams.
-        """
-        mine = example[_sequence_of_step(numbers)]
-        found: list[Tensor] = []
-        tables = []
-        for pattern in patterns:
-            keys = _keys(pattern, found, [len(ngrams) for ngrams, _ in tables], numbers, symbols)
-            # An n-gram counts once in an example, however often it stands there.
-            pairs = (keys * len(targets) + mine)[keys >= 0].unique()
-            ngrams, number = (pairs // len(targets)).unique(return_inverse=True)
-            counts = torch.zeros(len(ngrams), labels)
-            counts.index_put_((number, targets[pairs % len(targets)]), torch.ones(()), accumulate=True)
-            frequent = counts.sum(1).argsort(descending=True, stable=True)[: MOST_COUNTS // labels]
-            kept = frequent.sort().values
-            tables.append((ngrams[kept], counts[kept]))
-            found.append(_find(ngrams[kept], keys))
-        evidence = cls(symbols, labels, patterns, [len(ngrams) for ngrams, _ in tables])
-        evidence.examples.copy_(targets.bincount(minlength=labels))
+    def set_counts(self, tables: Sequence[NgramCounts], examples: Sequence[int]) -> None:
+        """Take the counts of the training examples, and how many of these each label has, [K]."""
+        self.examples.copy_(torch.tensor(examples))
         for p, (ngrams, counts) in enumerate(tables):
-            evidence.get_buffer(f"ngrams_{p}").copy_(ngrams)
-            evidence.get_buffer(f"counts_{p}").copy_(counts)
-        return evidence
+            self.get_buffer(f"ngrams_{p}").copy_(torch.from_numpy(ngrams))
+            self.get_buffer(f"counts_{p}").copy_(torch.from_numpy(counts))
 
     def forward(self, numbers: PackedSequence, own: Tensor | None = None) -> Tensor:
-        """Return the evidence at each step in nats, [N, P*K]; 0 for an n-gram that was never seen.
+        """Return the ratios at each step in nats, [N, P*K]; 0 for an n-gram that was never seen.
 
         Args:
             numbers: [N].
@@ -138,7 +88,7 @@ def _keys(
         found: by the earlier patterns, the number of the n-gram at each step, [N] each.
         sizes: how many n-grams each of them has.
         numbers: [N].
-        symbols: size of the dictionary.
+        symbols: size of the vocabulary.
     """
     if pattern.before < 0:
         return numbers.data
