@@ -6,9 +6,12 @@ An answer says first what was asked, `asked`: the text, the path of a clip, the 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 from elman.data.midi import SUFFIXES, Tune, midi_bytes, pitch_name
+from elman.data.tags import Span, encode
+from elman.data.text import places_of
 
 SURPRISES = 5  # least expected units that an answer lists
 LARGEST_EXPONENT = 700.0  # of a perplexity that is still a number
@@ -71,6 +74,80 @@ class BaseLabels:
     def text(self) -> str:
         """Return the sequence, and below it the labels."""
         return f"{self.title}{self.asked['sequence']}\n{' ' * len(self.title)}{''.join(self.labels)}"
+
+
+class Entity(NamedTuple):
+    """A recognised entity: words `start` to `stop` - 1, its type, and the probability of its least sure tag."""
+
+    start: int
+    stop: int
+    type: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The entities of a sentence."""
+
+    sentence: str
+    words: Sequence[str]
+    entities: Sequence[Entity]
+
+    @cached_property
+    def _spans(self) -> list[tuple[int, int]]:
+        """Where each entity begins and ends, in characters."""
+        places = places_of(self.words, self.sentence)
+        return [(places[entity.start][0], places[entity.stop - 1][1]) for entity in self.entities]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "text", "entities" with their places in characters, "words", and their "tags" in IOB2."""
+        entities = [
+            {
+                "text": self.sentence[start:stop],
+                "type": entity.type,
+                "start": start,
+                "stop": stop,
+                "confidence": round(entity.confidence, 4),
+            }
+            for entity, (start, stop) in zip(self.entities, self._spans, strict=True)
+        ]
+        tags = encode([Span(*entity[:3]) for entity in self.entities], len(self.words), "IOB2")
+        return {"text": self.sentence, "entities": entities, "words": list(self.words), "tags": tags}
+
+    def text(self) -> str:
+        """Return the sentence, each entity in brackets with its type and confidence."""
+        shown, position = "", 0
+        for entity, (start, stop) in zip(self.entities, self._spans, strict=True):
+            shown += self.sentence[position:start]
+            shown += f"[{self.sentence[start:stop]} | {entity.type} {round(entity.confidence, 4):.2f}]"
+            position = stop
+        return shown + self.sentence[position:]
+
+
+@dataclass(frozen=True)
+class TaggedWords:
+    """A tag for each word of a sentence, and how probable it is."""
+
+    sentence: str
+    words: Sequence[str]
+    tags: Sequence[str]
+    confidence: Sequence[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "text", and of "words" the text, the tag, its confidence, and the place in characters."""
+        places = places_of(self.words, self.sentence)
+        rows = zip(self.words, self.tags, self.confidence, places, strict=True)
+        return {
+            "text": self.sentence,
+            "words": [
+                {"text": word, "tag": tag, "start": start, "stop": stop, "confidence": round(sure, 4)}
+                for word, tag, sure, (start, stop) in rows
+            ],
+        }
+
+    def text(self) -> str:
+        """Return each word with its tag: "they/PRON sing/VERB"."""
+        return " ".join(f"{word}/{tag}" for word, tag in zip(self.words, self.tags, strict=True))
 
 
 @dataclass(frozen=True)

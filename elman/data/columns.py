@@ -19,7 +19,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from elman.data import tags as tagging
 from elman.data.source import DataError, UnseenError, counted, did_you_mean, quote, read_lines
@@ -59,7 +59,8 @@ class Written:
 class Sentence:
     """The words of a sentence, their tags (None where none were read), and the line of each word.
 
-    `written` is what the file holds of it, where it was read to be answered.
+    `written` is what the file holds of it, where it was read to be answered; `typed` is the text that it was
+    split from, where it was typed.
     """
 
     words: tuple[str, ...]
@@ -67,6 +68,17 @@ class Sentence:
     file: str
     lines: Sequence[int]
     written: Written | None = None
+    typed: str | None = None
+
+    @property
+    def text(self) -> str:
+        """What was typed, or the words with a space between them."""
+        return " ".join(self.words) if self.typed is None else self.typed
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its text."""
+        return {"text": self.text}
 
     @property
     def place(self) -> str:

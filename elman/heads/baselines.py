@@ -66,6 +66,7 @@ def window_network(
     train: Sequence[Any],
     *,
     symbols: int,
+    padding: int,
     window: int,
     hidden: int = 100,
 ) -> Method:
@@ -75,15 +76,16 @@ def window_network(
         head: with a label for each step.
         numbers: of the symbols of an example, each less than `symbols`.
         train: the training examples.
-        symbols: in the vocabulary.
+        symbols: in the vocabulary, the padding included.
+        padding: the symbol outside a sequence.
         window: steps that are seen, an odd number.
         hidden: units of the hidden layer.
     """
 
     def seen(examples: Sequence[Any]) -> Tensor:
-        return windows([numbers(example) for example in examples], window, symbols)
+        return windows([numbers(example) for example in examples], window, padding)
 
-    network = OneToOne(symbols + 1, window, hidden, head.outputs)
+    network = OneToOne(symbols, window, hidden, head.outputs)
     targets = torch.tensor([n for example in train for n in head.step_targets(example)])
     train_classifier(network, seen(train), targets)
 

@@ -60,7 +60,11 @@ def head(encoder: DNAEncoder) -> Any:
     """Return a head for a label a sequence, or for a label a base."""
     from elman.heads.dna import BaseHead, DNAHead
 
-    return (BaseHead if encoder.per_base else DNAHead)(encoder.labels)
+    kind = BaseHead if encoder.per_base else DNAHead
+    return kind(
+        encoder.labels,
+        layer_depths=lambda network: network.language.layer_depths("language") if network.language else {},
+    )
 
 
 def baselines(encoder: DNAEncoder, head: Any, train: Sequence[DNASequence]) -> dict[str, Method]:
@@ -80,7 +84,9 @@ def baselines(encoder: DNAEncoder, head: Any, train: Sequence[DNASequence]) -> d
     if encoder.per_base:
         return {
             "majority": majority(head, train),
-            "standard_network": window_network(head, numbers, train, symbols=len(BASES) + 1, window=WINDOW),
+            "standard_network": window_network(
+                head, numbers, train, symbols=len(BASES) + 2, padding=len(BASES) + 1, window=WINDOW
+            ),
         }
     return {
         "majority": majority(head, train),
