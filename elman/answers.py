@@ -167,6 +167,22 @@ class Regression:
 
 
 @dataclass(frozen=True)
+class Translated:
+    """A text in the other language."""
+
+    translation: str
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return "text" and its "translation"."""
+        return {**self.asked, "translation": self.translation}
+
+    def text(self) -> str:
+        """Return the translation."""
+        return self.translation
+
+
+@dataclass(frozen=True)
 class TextLikelihood:
     """How likely a text is: the negative log-likelihood of each of its units, in nats."""
 

@@ -5,13 +5,16 @@ A pair of files NAME.en and NAME.de is given as NAME, with the suffixes beside i
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
+from elman.answers import Answer
+from elman.data.reader import Examples, Reader
 from elman.data.source import DataError, counted, did_you_mean, quote, read_lines
-from elman.data.tables import read_table
+from elman.data.tables import is_table, read_table
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson")
 _FREQUENT = 200  # words that tell a language
@@ -24,6 +27,11 @@ class Pair:
     source: str
     target: str | None
     place: str
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its sentence."""
+        return {"text": self.source}
 
 
 @dataclass(frozen=True)
@@ -166,3 +174,39 @@ class Sides:
 def _frequent(texts: Iterable[str]) -> set[str]:
     counts = Counter(word for text in texts for word in text.split())
     return {word for word, _ in counts.most_common(_FREQUENT)}
+
+
+class ParallelReader(Reader[Pair]):
+    """Reads sentences and their translations: two files line by line, or a table."""
+
+    def read(self, path: str, *, skip_bad: bool = False) -> Examples[Pair]:
+        """Read sentences and their translations."""
+        parallel = read_parallel(path, self.settings.source, self.settings.target, skip_bad=skip_bad)
+        return Examples(path, parallel.pairs, parallel.describe())
+
+    def files(self, path: str) -> list[Path]:
+        """Return the table, or the files of both languages."""
+        return paths(path, self.settings.source, self.settings.target)
+
+    def is_dataset(self, path: str) -> bool:
+        """Return whether it is a table with the column of the source."""
+        return is_table(path, self.settings.source)
+
+    def read_unlabelled(self, path: str) -> list[Pair]:
+        """Read a table, of which only the column of the source counts."""
+        table = read_table(path, {"source": self.settings.source})
+        return [Pair(row["source"], None, row.place) for row in table.rows]
+
+    def parse(self, item: Any, place: str) -> Pair:
+        """Return a sentence as it is."""
+        if not str(item).strip():
+            raise DataError(place, "an empty text", "a sentence", "type one in quotes")
+        return Pair(str(item).strip(), None, place)
+
+    def write(self, example: Pair, answer: Answer) -> str:
+        """Return the translation, a line."""
+        return answer.to_dict()["translation"]
+
+    def key(self, example: Pair) -> Hashable:
+        """Return the sentence."""
+        return example.source

@@ -4,7 +4,7 @@ Letters: B examples of a batch.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,16 +65,30 @@ class Head(nn.Module, ABC):
     def metrics(self, examples: Sequence[Any], answers: Sequence[Any]) -> dict[str, Any]:
         """Score answers: {"metric": ..., "value": ..., "signature": ..., and the other figures}."""
 
-    def answers(self, network: Any, encoder: Any, examples: Sequence[Any]) -> list[Any]:
-        """Return the answer to each example, in their order. The network is in `eval` mode."""
+    def answers(
+        self,
+        network: Any,
+        encoder: Any,
+        examples: Sequence[Any],
+        answer: Callable[[Any, Any, Sequence[Any]], list[Any]] | None = None,
+    ) -> list[Any]:
+        """Return the answer to each example, in their order. The network is in `eval` mode.
+
+        Args:
+            network: of the task.
+            encoder: of the task.
+            examples: to answer.
+            answer: takes the place of `answer`.
+        """
+        answer = answer or self.answer
         answers: list[Any] = [None] * len(examples)
         device = next(network.parameters()).device
         with torch.no_grad():
             for chosen in length_batches([encoder.length(example) for example in examples], BATCH_STEPS):
                 batch = [examples[i] for i in chosen]
                 inputs = to_tensors(encoder.inputs(batch), device)
-                for i, answer in zip(chosen, self.answer(network, inputs, batch), strict=True):
-                    answers[i] = answer
+                for i, one in zip(chosen, answer(network, inputs, batch), strict=True):
+                    answers[i] = one
         return answers
 
     def score(self, network: Any, encoder: Any, examples: Sequence[Any]) -> float:
