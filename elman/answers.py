@@ -183,6 +183,22 @@ class Translated:
 
 
 @dataclass(frozen=True)
+class Transcript:
+    """What is said in a recording."""
+
+    transcript: str
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the "path", the "seconds" and the "text"."""
+        return {**self.asked, "text": self.transcript}
+
+    def text(self) -> str:
+        """Return the text."""
+        return self.transcript
+
+
+@dataclass(frozen=True)
 class TextLikelihood:
     """How likely a text is: the negative log-likelihood of each of its units, in nats."""
 

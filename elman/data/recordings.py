@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,18 @@ class Recording:
     columns: Mapping[str, str]
     place: str
     held: audio.Format | None
+
+    title = ""
+
+    @property
+    def label(self) -> str | None:
+        """The answer, where it is one of some labels."""
+        return self.answer
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Its path and how long it is."""
+        return {"path": str(self.path), "seconds": round(self.seconds, 3)}
 
     @property
     def seconds(self) -> float:

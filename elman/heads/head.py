@@ -115,3 +115,15 @@ class Head(nn.Module, ABC):
     ) -> tuple[list[str], np.ndarray] | None:
         """Return K labels and the counts [K, K], true label in rows, predicted in columns, if any."""
         return None
+
+    def restarts(self, inputs: Any) -> bool:
+        """Return whether the network begins anew with these inputs of a stream."""
+        return False
+
+    def advance(self, outputs: Tensor, inputs: Any, state: Any) -> Any:
+        """Return the state of a stream's answer after one more step of the network; at first it is None."""
+        return outputs
+
+    def so_far(self, state: Any, asked: dict[str, Any]) -> Answer | None:
+        """Return the answer so far, None before the first step; `asked` says what of the stream was read."""
+        raise NotImplementedError(f"{type(self).__name__} does not stream")

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from elman.data.units import END
+from elman.data.units import END, Units
 from elman.encoders.pretrained import Pretrained
 from elman.nn.layers import LAYERS
+from elman.nn.shapes import OneToMany
 
 
 class TokenEmbedder(nn.Module):
@@ -88,3 +89,12 @@ def start_layers(layers: Any, pretrained: Pretrained) -> None:
     with torch.no_grad():
         for name, parameter in layers.named_parameters():
             parameter.copy_(torch.from_numpy(pretrained.weights[f"layers.{name}"]))
+
+
+def language_model(sizes: Mapping[str, Any], units: Units, pretrained: Pretrained | None) -> OneToMany:
+    """Return a language model of these sizes; with the weights of a run, if they are there."""
+    layers = LAYERS[sizes["cell"]](sizes["size"], sizes["hidden"], num_layers=sizes["layers"])
+    model = OneToMany(len(units), layers, dropout=0.0)
+    if pretrained:
+        model.load_state_dict({name: torch.from_numpy(w) for name, w in pretrained.weights.items()})
+    return model

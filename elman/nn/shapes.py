@@ -65,6 +65,11 @@ class ManyToMany(nn.Module):
         outputs, _ = self.layers(PackedSequence(dropped, *x[1:]))
         return self.output(F.dropout(outputs.data, self.dropout, self.training))
 
+    def step(self, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        """Return scores [B, K] of one more step [B, I] of each sequence, and the state."""
+        outputs, state = self.layers.step(x, state)
+        return self.output(outputs), state
+
 
 class ManyToOne(nn.Module):
     """One output for a whole sequence: recurrent layers, then a linear layer on what they say at its steps.

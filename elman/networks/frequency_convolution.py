@@ -1,4 +1,4 @@
-"""Detectors that slide over the bands of frequency: a higher voice moves what they find, and no more.
+"""1-D convolution over frequency with pooling: tolerant of pitch.
 
 Letters: N steps, C frames of a step, D bands of a frame, O outputs.
 """
@@ -10,7 +10,7 @@ WIDTHS = 9, 5  # bands that a detector sees, in each layer
 POOLS = 3, 2  # neighbours of which the largest goes on
 
 
-class Bands(nn.Module):
+class FrequencyConvolution(nn.Module):
     """Convolutions over frequency, then one linear layer; each step by itself.
 
     Source: Abdel-Hamid et al. 2014, "Convolutional neural networks for speech recognition".
