@@ -122,7 +122,9 @@ def run(block: Block, page: str, namespace: dict[str, Any]) -> None:
 
 
 # A page may show a cell of one's own, which says once in a process that it has no kernels.
-@pytest.mark.filterwarnings("ignore:recurrent layers run as plain torch operations.*the cell Independent:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:recurrent layers run as plain torch operations.*the cell Independent:UserWarning"
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_code_block_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
